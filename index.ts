@@ -1,0 +1,35 @@
+/** Pastelli: responses that stay open, as a Fastify plugin. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { PST_ERR_REGISTERED } from './lib/errors.ts'
+import { type Options, parseOptions } from './lib/options.ts'
+import connections from './plugins/connections.ts'
+import reply from './plugins/reply.ts'
+import stream from './routes/stream.ts'
+
+export type PastelliOptions = Options<FastifyRequest>
+
+/**
+ * Adds `fastify.stream`, `fastify.connections` and the streaming verbs on `reply`.
+ * @throws PST_ERR_OPTION, PST_ERR_REGISTERED
+ */
+async function pastelli (fastify: FastifyInstance, options: PastelliOptions): Promise<void> {
+  if (fastify.hasDecorator('connections')) throw new PST_ERR_REGISTERED()
+  const settings = parseOptions(options)
+  await fastify.register(connections, { settings })
+  await fastify.register(reply)
+  await fastify.register(stream)
+}
+
+const plugin = fp(pastelli, { name: 'pastelli', fastify: '5.x' })
+
+export default plugin
+export { plugin as pastelli }
+export type { Connection, ConnectionState, Sent } from './lib/connection/connection.ts'
+export type { Phase } from './lib/connection/lifecycle.ts'
+export type { CloseReason } from './lib/connection/reasons.ts'
+export type { Registry, RegistryEvents } from './lib/connection/registry.ts'
+export type { TransportName } from './lib/connection/transport.ts'
+export type { StreamOptions } from './lib/options.ts'
+export type { EventOptions } from './lib/wire/event-stream.ts'
+export type { StreamMethod } from './routes/stream.ts'

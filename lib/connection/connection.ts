@@ -1,0 +1,339 @@
+/** One open client of any transport: what can be sent to it, and what it tells about itself. */
+import { PST_ERR_CHUNK, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT } from '../errors.ts'
+import {
+  encodeComment, encodeEvent, encodeRetry, endsBlock, type EventOptions, HEARTBEAT_COMMENT, OPENING_COMMENT
+} from '../wire/event-stream.ts'
+import type { Host, Log } from './host.ts'
+import { Lifecycle } from './lifecycle.ts'
+import { freePlaces } from './limits.ts'
+import { Outbox } from './outbox.ts'
+import type { CloseReason } from './reasons.ts'
+import { flushLater, nextTurn, overstayed, tickTime } from './tick.ts'
+import type { Transport, TransportName } from './transport.ts'
+
+/**
+ * What an app keeps on its connections. Augment it:
+ * `declare module 'pastelli' { interface ConnectionState { user?: string } }`
+ */
+export interface ConnectionState {}
+
+/** What a send answers: `true`, taken; `false`, the connection has ended; when there is no room, a promise of either. */
+export type Sent = boolean | Promise<boolean>
+
+/** What a connection asks of the response that it is going to take over. */
+export interface Opening {
+  /**
+   * The take-over shall start at the end of this tick.
+   * @param events whether the response has to be an event stream
+   * @throws PST_ERR_CONTENT_TYPE when it already is something else
+   */
+  begin: (events: boolean) => void
+  /** The response will be an event stream, but need not start yet. */
+  declare: () => void
+  /** There will be no take-over: cut the socket. */
+  abandon: () => void
+}
+
+/** Who is at the other end. */
+export interface Origin {
+  /** The route's pattern, such as `/users/:id`. */
+  route: string
+  /** The `Last-Event-ID` header, else the `lastEventId` query parameter. */
+  lastEventId: string | null
+  /** What `Limits` counts this client by. */
+  key: string
+  /** The request's own logger. */
+  log: Log
+}
+
+export class Connection<State extends object = ConnectionState> extends Lifecycle {
+  /** Made by the server, unguessable, ASCII. */
+  readonly id: string
+
+  readonly #host: Host
+  readonly #origin: Origin
+  readonly #outbox: Outbox
+  #opening: Opening | null
+  #eventStream = false
+  #transportName: TransportName | null = null
+  #init: string | null = null
+  // The last bytes that `chunk` wrote, to tell whether a comment may follow; empty on a block boundary.
+  #tail = ''
+  #bytes = 0
+  #events = 0
+  #openedAt = 0
+  #expiresAt = Infinity
+  // When bytes were last given to the transport, and when the transport was last seen to get rid of some.
+  #activeAt = 0
+  #movedAt = 0
+  #taken = 0
+  #name: string | null = null
+  #state: State | null = null
+
+  constructor (id: string, origin: Origin, host: Host, opening: Opening) {
+    super()
+    this.id = id
+    this.#origin = origin
+    this.#host = host
+    this.#opening = opening
+    this.#outbox = new Outbox(host.settings.highWaterMark)
+  }
+
+  /** The pattern of the route that opened it, such as `/users/:id`. */
+  get route (): string {
+    return this.#origin.route
+  }
+
+  /** What carries it; null before the take-over. */
+  get transport (): TransportName | null {
+    return this.#transportName
+  }
+
+  /** The `Last-Event-ID` header, else the `lastEventId` query parameter, as the client sent it. */
+  get lastEventId (): string | null {
+    return this.#origin.lastEventId
+  }
+
+  /** When the response was taken over, ms since 1970; 0 before that. */
+  get openedAt (): number {
+    return this.#openedAt === 0 ? 0 : Math.round(performance.timeOrigin + this.#openedAt)
+  }
+
+  /** Bytes sent, without the framing of the transport. */
+  get bytes (): number {
+    return this.#bytes
+  }
+
+  /** Events sent. */
+  get events (): number {
+    return this.#events
+  }
+
+  /** Bytes sent and not yet taken by the operating system. */
+  get queued (): number {
+    return this.#outbox.queued
+  }
+
+  /** The app's own: whatever it wants to find here again. */
+  get state (): State {
+    this.#state ??= {} as State
+    return this.#state
+  }
+
+  set state (state: State) {
+    this.#state = state
+  }
+
+  /** A name under which `connections.named` finds it; several connections may share one. */
+  get name (): string | null {
+    return this.#name
+  }
+
+  set name (name: string | null) {
+    const before = this.#name
+    this.#name = name
+    this.#host.registry.rename(this, before)
+  }
+
+  /**
+   * Sends bytes as they are; a string as UTF-8. An empty chunk does nothing. Do not change the bytes afterwards.
+   * @throws PST_ERR_CHUNK
+   */
+  chunk (bytes: string | Uint8Array): Sent {
+    const isText = typeof bytes === 'string'
+    if (!isText && !(bytes instanceof Uint8Array)) throw new PST_ERR_CHUNK(bytes === null ? 'null' : typeof bytes)
+    if (this.reason !== null) return false
+    if (bytes.length === 0) return true
+    this.#opening?.begin(false)
+    if (this.#eventStream || this.#opening !== null) this.#noteTail(bytes)
+    return isText ? this.#sendText(bytes) : this.#sendBytes(bytes)
+  }
+
+  /**
+   * Sends one event.
+   * @param data text goes out verbatim, everything else as JSON
+   * @throws PST_ERR_DATA, PST_ERR_FIELD, PST_ERR_CONTENT_TYPE; nothing is sent then
+   */
+  event (data: unknown, options?: EventOptions | null): Sent {
+    const text = encodeEvent(data, options)
+    if (this.reason !== null) return false
+    this.#needEventStream()
+    this.#tail = ''
+    const sent = this.#sendText(text)
+    this.#events++
+    return sent
+  }
+
+  /**
+   * Sends a comment: clients ignore it.
+   * @throws PST_ERR_DATA, PST_ERR_CONTENT_TYPE
+   */
+  comment (text: string): Sent {
+    const block = encodeComment(text)
+    if (this.reason !== null) return false
+    this.#needEventStream()
+    this.#tail = ''
+    return this.#sendText(block)
+  }
+
+  /**
+   * An event that goes out first, right behind the head. A second call replaces the first.
+   * @throws PST_ERR_HEAD_SENT after the take-over, PST_ERR_DATA, PST_ERR_FIELD, PST_ERR_CONTENT_TYPE
+   */
+  initChunk (data: unknown, options?: EventOptions | null): void {
+    const text = encodeEvent(data, options)
+    if (this.reason !== null) return
+    if (this.#opening === null) throw new PST_ERR_HEAD_SENT('initChunk')
+    this.#opening.declare()
+    this.#init = text
+  }
+
+  /** @internal The response is taken over and its head given to the transport. */
+  open (transport: Transport, eventStream: boolean): void {
+    const { settings, registry, clock } = this.#host
+    const closing = this.reason !== null
+    this.#opening = null
+    this.#eventStream = eventStream
+    this.#transportName = transport.name
+    this.#openedAt = this.#movedAt = performance.now()
+    // A share at random, so that clients that came together do not come back together.
+    if (settings.maxAge !== 0) this.#expiresAt = this.#openedAt + settings.maxAge * (0.75 + 0.25 * Math.random())
+    this.#outbox.attach(transport)
+    this.#addPrologue()
+    this.opened()
+    registry.add(this)
+    clock.start()
+    this.flush()
+    this.#activeAt = this.#openedAt
+    if (closing) this.finish(this.reason as unknown as CloseReason)
+  }
+
+  /** @internal Writes what was gathered. */
+  flush (): void {
+    const { transport } = this.#outbox
+    if (transport === null || this.#outbox.isEmpty) return
+    if (!transport.writable) {
+      this.destroy('client')   // it has closed its half, and Node the other
+      return
+    }
+    this.#activeAt = tickTime()
+    this.#outbox.flush()
+  }
+
+  /** @internal Looks at the clock: deadlines, age, heartbeat. `now` is in ms, like `performance.now()`. */
+  sweep (now: number): void {
+    const { transport } = this.#outbox
+    if (transport === null) return
+    const { settings } = this.#host
+    const stuck = this.#stuckFor(transport, now)
+    if (this.phase === 'closing') {
+      if (stuck >= settings.drain) this.destroy()
+    } else if (settings.writeTimeout !== 0 && stuck >= settings.writeTimeout) {
+      this.destroy('timeout')
+    } else if (now >= this.#expiresAt) {
+      this.close('expired')
+    } else if (settings.heartbeat !== 0 && now - this.#activeAt >= settings.heartbeat) {
+      this.#beat()
+    }
+  }
+
+  /** @internal Ends the stream because the server shuts down; the client is told to wait `retry` ms before it returns. */
+  shutdown (retry: number): void {
+    if (this.reason === null && this.#onBoundary) this.#sendText(encodeRetry(retry))
+    this.close('shutdown')
+  }
+
+  protected override finish (reason: CloseReason): void {
+    this.#outbox.refuse()
+    if (this.#opening !== null) {
+      this.#opening.begin(false)
+      return
+    }
+    this.flush()
+    this.#movedAt = performance.now()
+    this.#outbox.transport?.end(reason === 'shutdown')
+  }
+
+  protected override cut (): void {
+    this.#opening?.abandon()
+    this.#outbox.transport?.destroy()
+  }
+
+  protected override settled (reason: CloseReason, wasOpen: boolean): void {
+    this.#opening = null
+    this.#outbox.clear()
+    freePlaces(this.#host.limits, this.#origin.key)
+    if (!wasOpen) return
+    const duration = Math.round(performance.now() - this.#openedAt)
+    this.#origin.log.info({ connection: this.id, reason, duration, bytes: this.#bytes, events: this.#events }, 'stream closed')
+    this.#host.registry.remove(this, reason)
+  }
+
+  #sendText (text: string): Sent {
+    return this.#send(text, Buffer.byteLength(text))
+  }
+
+  #sendBytes (bytes: Uint8Array): Sent {
+    return this.#send(bytes, bytes.byteLength)
+  }
+
+  #send (bytes: string | Uint8Array, size: number): Sent {
+    const outbox = this.#outbox
+    if (outbox.queued > this.#host.settings.maxBuffered) {
+      this.destroy('overflow')
+      return false
+    }
+    if (outbox.isEmpty && outbox.transport !== null) flushLater(this)
+    if (typeof bytes === 'string') outbox.addText(bytes, size)
+    else outbox.addBytes(bytes)
+    this.#bytes += size
+    if (outbox.hasRoom) return overstayed() ? nextTurn().then(() => this.reason === null) : true
+    const room = outbox.room()
+    this.flush()
+    return room
+  }
+
+  #needEventStream (): void {
+    if (this.#opening !== null) this.#opening.begin(true)
+    else if (!this.#eventStream) throw new PST_ERR_CONTENT_TYPE()
+  }
+
+  // What goes out right behind the head: the initial event, the delay of a reconnect; if there is nothing, a comment.
+  #addPrologue (): void {
+    let text = this.#init ?? ''
+    if (this.#init !== null) this.#events++
+    this.#init = null
+    if (this.#eventStream) {
+      if (this.#host.settings.retry !== 0) text += encodeRetry(this.#host.settings.retry)
+      if (text === '' && this.#outbox.isEmpty) text = OPENING_COMMENT
+    }
+    const size = Buffer.byteLength(text)
+    this.#bytes += size
+    this.#outbox.prepend(text, size)
+  }
+
+  get #onBoundary (): boolean {
+    return this.#eventStream && (this.#tail === '' || endsBlock(this.#tail))
+  }
+
+  #noteTail (bytes: string | Uint8Array): void {
+    const last = typeof bytes === 'string' ? bytes.slice(-4) : Buffer.from(bytes.subarray(-4)).toString('latin1')
+    this.#tail = (this.#tail + last).slice(-4)
+  }
+
+  // Never behind bytes that wait: they are a sign of life themselves, once the client takes them.
+  #beat (): void {
+    const { heartbeatEvent } = this.#host.settings
+    if (!this.#onBoundary || this.#outbox.backlog !== 0) return
+    this.#sendText(heartbeatEvent === null ? HEARTBEAT_COMMENT : encodeEvent('', { event: heartbeatEvent }))
+  }
+
+  #stuckFor (transport: Transport, now: number): number {
+    const { queued, taken } = transport
+    if (queued === 0 || taken !== this.#taken) {
+      this.#taken = taken
+      this.#movedAt = now
+    }
+    return now - this.#movedAt
+  }
+}

@@ -1,0 +1,19 @@
+/** What the connections of one route, or of all ordinary routes, have in common. */
+import type { Settings } from '../options.ts'
+import type { Clock } from './clock.ts'
+import type { Limits } from './limits.ts'
+import type { Registry } from './registry.ts'
+
+export interface Host {
+  readonly settings: Readonly<Settings>
+  readonly registry: Registry
+  readonly clock: Clock
+  /** The server's, and the route's own if it has one. */
+  readonly limits: readonly Limits[]
+}
+
+/** The part of a logger that a connection needs. */
+export interface Log {
+  info: (fields: object, message: string) => void
+  error: (fields: object, message: string) => void
+}

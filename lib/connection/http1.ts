@@ -1,0 +1,69 @@
+/** HTTP/1.1 with a real socket: chunks are framed here and written straight to it, one write for all that was gathered. */
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { frameAscii, frameBytes, frameText } from '../wire/chunked.ts'
+import { unmarkStreaming } from './stray.ts'
+import type { Transport } from './transport.ts'
+
+// A string of up to this many bytes is copied on the stack and sent at once; a larger one would be copied to the heap first.
+const STACK_BYTES = 16 * 1024 - 16
+
+// Larger writes are cut, so that a slow reader is seen to make progress.
+const SLICE_BYTES = 64 * 1024
+
+export class Http1Transport implements Transport {
+  readonly name = 'http1'
+  readonly #response: ServerResponse
+  readonly #socket: Socket
+
+  /** @param response its head says `Transfer-Encoding: chunked` and is out; its turn on the socket has come */
+  constructor (response: ServerResponse, socket: Socket) {
+    this.#response = response
+    this.#socket = socket
+  }
+
+  get queued (): number {
+    return this.#socket.writableLength
+  }
+
+  get taken (): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength
+  }
+
+  get writable (): boolean {
+    return this.#socket.writable
+  }
+
+  writeText (text: string, size: number, written?: () => void): void {
+    if (size === text.length && size <= STACK_BYTES) this.#socket.write(frameAscii(text), 'latin1', written)
+    else this.#write(frameText(text, size), written)
+  }
+
+  writeBytes (bytes: Uint8Array, written?: () => void): void {
+    this.#write(frameBytes(bytes), written)
+  }
+
+  #write (frame: Buffer, written?: () => void): void {
+    let start = 0
+    for (; frame.length - start > SLICE_BYTES; start += SLICE_BYTES) this.#socket.write(frame.subarray(start, start + SLICE_BYTES))
+    this.#socket.write(start === 0 ? frame : frame.subarray(start), written)
+  }
+
+  cork (): void {
+    this.#socket.cork()
+  }
+
+  uncork (): void {
+    this.#socket.uncork()
+  }
+
+  end (last: boolean): void {
+    unmarkStreaming(this.#socket)
+    if (last) this.#response.end(() => this.#socket.destroySoon())
+    else this.#response.end()
+  }
+
+  destroy (): void {
+    this.#socket.destroy()
+  }
+}

@@ -1,0 +1,101 @@
+/** The open connections: who is there, who came, who went and why. */
+import { EventEmitter } from 'node:events'
+import type { Connection } from './connection.ts'
+import type { Log } from './host.ts'
+import { CLOSE_REASONS, type CloseReason } from './reasons.ts'
+
+export interface RegistryEvents {
+  /** A response was taken over. */
+  open: [connection: Connection]
+  /** The connection has ended: exactly once for each `open`. */
+  close: [connection: Connection, reason: CloseReason]
+}
+
+export class Registry extends EventEmitter<RegistryEvents> {
+  readonly #log: Log
+  // A Map iterates in the order in which the connections opened, also while some leave.
+  readonly #byId = new Map<string, Connection>()
+  readonly #byName = new Map<string, Set<Connection>>()
+  readonly #counts = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<CloseReason, number>
+
+  constructor (log: Log) {
+    super()
+    this.#log = log
+  }
+
+  get size (): number {
+    return this.#byId.size
+  }
+
+  /** How many connections have ended, by reason. */
+  get counts (): Readonly<Record<CloseReason, number>> {
+    return { ...this.#counts }
+  }
+
+  /** In the order in which they opened. */
+  [Symbol.iterator] (): IterableIterator<Connection> {
+    return this.#byId.values()
+  }
+
+  get (id: string): Connection | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** All connections with this name, in the order in which they got it. */
+  named (name: string): Connection[] {
+    return [...this.#byName.get(name) ?? []]
+  }
+
+  /** @internal */
+  add (connection: Connection): void {
+    this.#byId.set(connection.id, connection)
+    this.#addName(connection)
+    this.#tell('open', connection)
+  }
+
+  /** @internal */
+  remove (connection: Connection, reason: CloseReason): void {
+    this.#byId.delete(connection.id)
+    this.#removeName(connection, connection.name)
+    this.#counts[reason]++
+    this.#tell('close', connection, reason)
+  }
+
+  /** @internal The name of a connection changed. */
+  rename (connection: Connection, before: string | null): void {
+    if (!this.#byId.has(connection.id)) return
+    this.#removeName(connection, before)
+    this.#addName(connection)
+  }
+
+  #addName (connection: Connection): void {
+    const { name } = connection
+    if (name === null) return
+    const sharers = this.#byName.get(name)
+    if (sharers === undefined) this.#byName.set(name, new Set([connection]))
+    else sharers.add(connection)
+  }
+
+  #removeName (connection: Connection, name: string | null): void {
+    if (name === null) return
+    const sharers = this.#byName.get(name)
+    if (sharers?.delete(connection) === true && sharers.size === 0) this.#byName.delete(name)
+  }
+
+  // Not `emit`: one listener that throws must not keep the others, or the connection, from going on.
+  #tell (event: keyof RegistryEvents, ...args: unknown[]): void {
+    if (this.listenerCount(event) === 0) return
+    for (const listener of this.rawListeners(event)) {
+      try {
+        const result: unknown = Reflect.apply(listener, this, args)
+        if (result instanceof Promise) result.catch((err: unknown) => { this.#blame(event, err) })
+      } catch (err) {
+        this.#blame(event, err)
+      }
+    }
+  }
+
+  #blame (event: string, err: unknown): void {
+    this.#log.error({ err }, `a listener of the connections' "${event}" failed`)
+  }
+}

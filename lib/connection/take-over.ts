@@ -1,0 +1,283 @@
+/**
+ * How a stream takes over a response: as a payload that is sent like any other, so that every hook of the app runs, and
+ * that keeps the response when it is piped to it.
+ */
+import { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Http2ServerResponse, type Http2ServerRequest } from 'node:http2'
+import { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
+import { PST_ERR_ANSWERED, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT, PST_ERR_STATUS } from '../errors.ts'
+import { EVENT_STREAM, isEventStream } from '../wire/event-stream.ts'
+import type { Connection, Opening } from './connection.ts'
+import type { Log } from './host.ts'
+import { Http1Transport } from './http1.ts'
+import { Http2Transport } from './http2.ts'
+import { ResponseTransport } from './response.ts'
+import { markStreaming, unmarkStreaming } from './stray.ts'
+import type { Transport } from './transport.ts'
+
+/** What is needed of Fastify's reply. */
+export interface Reply {
+  readonly raw: ServerResponse | Http2ServerResponse
+  readonly request: { readonly raw: IncomingMessage | Http2ServerRequest, readonly method: string }
+  readonly log: Log
+  readonly sent: boolean
+  statusCode: number
+  getHeader: (name: string) => unknown
+  hasHeader: (name: string) => boolean
+  header: (name: string, value: string) => unknown
+  send: (payload?: unknown) => unknown
+  hijack: () => unknown
+}
+
+/** What `screen` says of a payload that must not go out: the response is being taken over already. */
+export const WITHHELD = Symbol('pastelli.withheld')
+
+/**
+ * - `waiting`: nobody has sent anything
+ * - `begun`: starts at the end of the tick
+ * - `sent`: given to `reply.send`, the app's onSend hooks run
+ * - `done`: the response is ours
+ * - `void`: the response was answered by other means, or cut
+ */
+type Stage = 'waiting' | 'begun' | 'sent' | 'done' | 'void'
+
+export class TakeOver extends EventEmitter implements Opening {
+  readonly connection: Connection
+  readonly #isRoute: boolean
+  #reply: Reply | null
+  #stage: Stage = 'waiting'
+  #events: boolean
+  #failed = false
+
+  /**
+   * @param connect makes the connection that will own the response
+   * @param isRoute whether the route is a stream: then the take-over starts when the handler settles, also if nothing was sent
+   */
+  constructor (reply: Reply, connect: (opening: Opening) => Connection, isRoute: boolean) {
+    super()
+    this.#reply = reply
+    this.#isRoute = isRoute
+    this.#events = isRoute
+    this.connection = connect(this)
+    this.#watch(reply)
+  }
+
+  /**
+   * `sendChunked`: the status of the stream, and its start.
+   * @throws PST_ERR_STATUS, PST_ERR_HEAD_SENT, PST_ERR_ANSWERED
+   */
+  sendChunked (status: number): void {
+    if (!allowsBody(status)) throw new PST_ERR_STATUS(String(status))
+    if (this.#stage === 'done') throw new PST_ERR_HEAD_SENT('sendChunked')
+    if (this.#stage === 'void' && this.connection.reason === 'server') throw new PST_ERR_ANSWERED('sendChunked')
+    if (this.#reply !== null) this.#reply.statusCode = status
+    this.begin(false)
+  }
+
+  begin (events: boolean): void {
+    if (events) this.declare()
+    if (this.#stage !== 'waiting') return
+    this.#stage = 'begun'
+    // The end of the tick: behind the promises that this tick settles, so that a throw in it is still an error response.
+    queueMicrotask(() => { process.nextTick(() => { this.start() }) })
+  }
+
+  declare (): void {
+    const type = this.#reply?.getHeader('content-type')
+    if (type !== undefined && !isEventStream(type)) throw new PST_ERR_CONTENT_TYPE()
+    this.#events = true
+  }
+
+  abandon (): void {
+    const reply = this.#void()
+    if (reply === null) return
+    reply.hijack()
+    reply.raw.destroy()
+  }
+
+  /** Watches what the handler answers: a failure after the take-over cuts the stream, silence before it starts one. */
+  follow (result: unknown): unknown {
+    if (!isThenable(result)) {
+      this.#returned(result)
+      return result
+    }
+    if (result as unknown === this.#reply) {
+      this.#returned(undefined)
+      return result
+    }
+    return result.then((value) => {
+      this.#returned(value)
+      return value
+    }, (error: unknown) => {
+      this.failed()
+      throw error
+    })
+  }
+
+  /** The handler threw. */
+  failed (): void {
+    this.#failed = true
+    if (this.#stage === 'done') this.connection.destroy('error')
+  }
+
+  /** Sends the stream. */
+  start (): void {
+    const reply = this.#reply
+    if (reply === null || (this.#stage !== 'waiting' && this.#stage !== 'begun')) return
+    if (reply.sent) {
+      this.#answered()
+      return
+    }
+    if (!this.#prepare(reply)) {
+      if (this.connection.phase === 'closed') reply.hijack()   // the client has left
+      else this.#answered()
+      if (!reply.sent) reply.send()
+      return
+    }
+    try {
+      reply.send(this)
+    } catch (err) {
+      this.failed()
+      this.#answered()
+      reply.send(err)
+    }
+  }
+
+  /**
+   * What shall go out in place of this payload; asked for every payload on its way through the onSend hooks. So a
+   * handler that settles with `undefined` meanwhile is not taken for an answer, and another answer ends the take-over.
+   */
+  screen (payload: unknown): unknown {
+    if (payload === this || this.#stage === 'done' || this.#stage === 'void') return payload
+    if (payload === undefined) {
+      if (this.#stage === 'sent') return WITHHELD
+      const starts = this.#stage === 'begun' || (this.#events && !this.#isRoute)
+      if (starts && this.#prepare(this.#reply as Reply)) return this
+    }
+    this.#answered()
+    return payload
+  }
+
+  /** Called by Fastify, or by what a hook put before the response: here the response becomes ours. */
+  pipe<Destination extends Writable> (destination: Destination): Destination {
+    const reply = this.#reply
+    if (this.#stage !== 'sent' || reply === null || this.connection.phase === 'closed') return destination
+    this.#stage = 'done'
+    this.#reply = null
+    // Not before the head: Fastify would not send it. Not later: `handlerTimeout` would cut the stream.
+    reply.hijack()
+    const { raw } = reply
+    const eventStream = isEventStream(reply.getHeader('content-type'))
+    if (destination as unknown !== raw) this.connection.open(this.#wrap(destination, raw), eventStream)
+    else if (raw.hasHeader('trailer')) this.connection.open(this.#wrap(flushHead(raw), raw), eventStream)
+    else this.#openDirectly(raw, eventStream)
+    return destination
+  }
+
+  /** Called by Fastify, or by what a hook put before the response: it has closed. */
+  destroy (): void {
+    this.connection.ended('client')
+  }
+
+  #openDirectly (raw: Reply['raw'], eventStream: boolean): void {
+    // To Fastify the payload has ended: it need not log that the stream closed, we do.
+    this.#emitEnd()
+    this.removeAllListeners()
+    if (raw instanceof Http2ServerResponse) {
+      flushHead(raw)
+      this.connection.open(new Http2Transport(raw.stream), eventStream)
+      return
+    }
+    const { socket } = raw
+    const isReal = socket instanceof Socket   // inject() has a mock
+    if (isReal) markStreaming(socket)
+    if (isReal && raw.req.httpVersion === '1.1' && !raw.hasHeader('content-length')) {
+      raw.setHeader('transfer-encoding', 'chunked')
+      socket.cork()
+      flushHead(raw)
+      this.connection.open(new Http1Transport(raw, socket), eventStream)
+      socket.uncork()
+    } else {
+      const end = () => {
+        if (isReal) unmarkStreaming(socket)
+        raw.end()
+      }
+      this.connection.open(new ResponseTransport(flushHead(raw), end, () => { raw.destroy() }), eventStream)
+    }
+  }
+
+  // Fastify ends the response, behind what a hook put before it or with trailers, when the payload ends.
+  #wrap (destination: Writable, raw: Reply['raw']): Transport {
+    return new ResponseTransport(destination, () => { this.#emitEnd() }, () => { raw.destroy() })
+  }
+
+  // Whether the response can become a stream; if so its head is complete. Else it goes out without a body.
+  #prepare (reply: Reply): boolean {
+    if (this.connection.phase === 'closed' || reply.request.method === 'HEAD' || !allowsBody(reply.statusCode)) return false
+    this.#stage = 'sent'
+    if (this.#events) setStreamHeaders(reply)
+    return true
+  }
+
+  #returned (value: unknown): void {
+    const isSilent = value === undefined || value === this.#reply
+    if (isSilent && this.#stage === 'waiting' && this.#events) this.start()
+  }
+
+  #answered (): void {
+    if (this.#void() !== null) this.connection.ended(this.#failed ? 'error' : 'server')
+  }
+
+  #void (): Reply | null {
+    const reply = this.#reply
+    this.#stage = 'void'
+    this.#reply = null
+    return reply
+  }
+
+  #emitEnd (): void {
+    this.emit('end')
+    this.emit('close')
+  }
+
+  // The *response's* close is the signal: the request's comes early when it had a body. A response that waits for its
+  // turn in a pipeline has no socket yet and never closes by itself.
+  #watch ({ raw, request }: Reply): void {
+    const gone = () => { this.connection.ended(raw.writableEnded ? 'server' : 'client') }
+    raw.once('close', gone)
+    if (raw instanceof Http2ServerResponse ? raw.stream.destroyed : raw.destroyed) {
+      gone()
+    } else if (raw.socket === null) {
+      const { socket } = request.raw
+      socket.once('close', gone)
+      void this.connection.closed.then(() => { socket.removeListener('close', gone) })
+      if (socket.destroyed) gone()
+    }
+  }
+}
+
+/** What a stream says of itself, unless the app has said otherwise. */
+export function setStreamHeaders (reply: Pick<Reply, 'hasHeader' | 'header'>): void {
+  if (!reply.hasHeader('content-type')) reply.header('content-type', EVENT_STREAM)
+  if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-cache')
+  // nginx would hold back even the head.
+  if (!reply.hasHeader('x-accel-buffering')) reply.header('x-accel-buffering', 'no')
+}
+
+// [RFC 9110, 6.4.1] 204 and 304 have no content, 205 none either, 1xx are no answers yet.
+function allowsBody (status: number): boolean {
+  return Number.isInteger(status) && status >= 200 && status <= 599 && status !== 204 && status !== 205 && status !== 304
+}
+
+// `writeHead` of HTTP/2 sends the head, that of HTTP/1 keeps it for the first byte.
+function flushHead (raw: Reply['raw']): Writable {
+  if (raw instanceof Http2ServerResponse) raw.writeHead(raw.statusCode)
+  else raw.flushHeaders()
+  return raw as Writable
+}
+
+function isThenable (value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

@@ -1,0 +1,54 @@
+/** The end of the tick, when everything gathered in it is flushed, one write per connection; and the fair share of a tick. */
+
+export interface Flushable { flush: () => void }
+
+// An awaited loop of sends runs in microtasks, which starve timers and sockets: after this long, room comes back in the next turn.
+const FAIR_SHARE = 5
+
+// The clock costs a tenth of a small send: every fourth one reads it.
+const READ_CLOCK_EVERY = 4
+
+let gathering: Flushable[] = []
+let gatheringSince = 0
+let sends = 0
+let turn: Promise<void> | null = null
+
+/**
+ * Flush this at the end of the tick. Not in a microtask: a loop of awaited sends is made of those, and each send would
+ * be a write of its own (7.5 µs against 0.4 µs an event, 2026-11).
+ */
+export function flushLater (connection: Flushable): void {
+  if (gathering.length === 0) {
+    gatheringSince = performance.now()
+    process.nextTick(flushAll)
+  }
+  gathering.push(connection)
+}
+
+/** When this tick's gathering began, as `performance.now()` tells it. */
+export function tickTime (): number {
+  return gatheringSince
+}
+
+/** Whether senders have held the event loop for longer than their fair share. */
+export function overstayed (): boolean {
+  sends = (sends + 1) % READ_CLOCK_EVERY
+  return sends === 0 && gathering.length !== 0 && performance.now() - gatheringSince > FAIR_SHARE
+}
+
+/** The event loop's next turn, one promise for all who wait. */
+export function nextTurn (): Promise<void> {
+  turn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      turn = null
+      resolve()
+    })
+  })
+  return turn
+}
+
+function flushAll (): void {
+  const connections = gathering
+  gathering = []
+  for (const connection of connections) connection.flush()
+}

@@ -1,0 +1,157 @@
+/** Every option, its default and its rule. */
+import { PST_ERR_OPTION } from './errors.ts'
+
+/** What may differ from route to route. Times are in ms, sizes in bytes; 0 turns a time off. */
+export interface StreamSettings<Request = unknown> {
+  /**
+   * A comment goes out 1 to 1.5 times this long after the last byte of an event stream. Keep it below the idle
+   * timeout of every proxy on the way.
+   * @default 15000
+   */
+  heartbeat: number
+  /**
+   * The type of the heartbeat's event, for clients that watch for silence (a comment is invisible to `EventSource`).
+   * @default null: the heartbeat is a comment
+   */
+  heartbeatEvent: string | null
+  /**
+   * The reconnection delay told to the client when its stream opens.
+   * @default 0: not told; browsers wait 3 to 5 s
+   */
+  retry: number
+  /**
+   * The longest that a stream lives; it then ends with the reason `expired`, after 75 to 100 % of it, at random, so
+   * that clients that came together do not come back together.
+   * @default 0: for ever
+   */
+  maxAge: number
+  /**
+   * How long a client may take none of the bytes that wait for it (in writes of 64 KiB at most) before it is cut
+   * with the reason `timeout`.
+   * @default 60000
+   */
+  writeTimeout: number
+  /**
+   * Sends answer `true` at once while no more than this is queued; above it, with a promise.
+   * @default 65536
+   */
+  highWaterMark: number
+  /**
+   * A send made while more than this is queued cuts the connection with the reason `overflow`.
+   * @default 1048576
+   */
+  maxBuffered: number
+  /**
+   * How many streams may be open at once: on the server, or, as a route's option, on that route. Above it a request
+   * is refused with 503.
+   * @default Infinity
+   */
+  maxConnections: number
+  /**
+   * How many streams may be open at once for one `key`. Above it a request is refused with 429.
+   * @default Infinity
+   */
+  maxConnectionsPerKey: number
+  /**
+   * Tells clients apart for `maxConnectionsPerKey`.
+   * @default (request) => request.ip
+   */
+  key: (request: Request) => string
+}
+
+export interface Settings<Request = unknown> extends StreamSettings<Request> {
+  /**
+   * How long shutdown waits for open streams to end before it cuts them. The same time bounds a stream that was
+   * closed and whose client does not take the rest.
+   * @default 10000
+   */
+  drain: number
+}
+
+/** What `register` takes. */
+export type Options<Request = unknown> = { [Name in keyof Settings<Request>]?: Settings<Request>[Name] | undefined }
+
+/** What a stream route takes besides Fastify's own route options. */
+export type StreamOptions<Request = unknown> = { [Name in keyof StreamSettings<Request>]?: StreamSettings<Request>[Name] | undefined }
+
+const DEFAULTS: Readonly<Settings<{ ip: string }>> = Object.freeze({
+  heartbeat: 15_000,
+  heartbeatEvent: null,
+  retry: 0,
+  maxAge: 0,
+  writeTimeout: 60_000,
+  highWaterMark: 64 * 1024,
+  maxBuffered: 1024 * 1024,
+  maxConnections: Infinity,
+  maxConnectionsPerKey: Infinity,
+  key: (request: { ip: string }) => request.ip,
+  drain: 10_000
+})
+
+interface Rule { says: string, holds: (value: unknown) => boolean }
+
+// The longest delay that a Node timer can hold.
+const MAX_MS = 2 ** 31 - 1
+const isCount = (value: unknown) => value === Infinity || (Number.isSafeInteger(value) && value as number >= 1)
+const time: Rule = {
+  says: `an integer of milliseconds from 0 (off) to ${MAX_MS}`,
+  holds: (value) => Number.isInteger(value) && value as number >= 0 && value as number <= MAX_MS
+}
+const size: Rule = { says: 'a positive integer of bytes', holds: (value) => Number.isSafeInteger(value) && value as number >= 1 }
+const count: Rule = { says: 'a positive integer or Infinity', holds: isCount }
+
+const RULES: Readonly<Record<keyof Settings, Rule>> = {
+  heartbeat: time,
+  heartbeatEvent: {
+    says: 'null or a type of event, not empty and without CR, LF and NUL',
+    holds: (value) => value === null || (typeof value === 'string' && value !== '' && !/[\r\n\0]/.test(value) && value.isWellFormed())
+  },
+  retry: time,
+  maxAge: time,
+  writeTimeout: time,
+  highWaterMark: size,
+  maxBuffered: size,
+  maxConnections: count,
+  maxConnectionsPerKey: count,
+  key: { says: 'a function from a request to a string', holds: (value) => typeof value === 'function' },
+  drain: { says: `an integer of milliseconds from 1 to ${MAX_MS}`, holds: (value) => time.holds(value) && value !== 0 }
+}
+
+/**
+ * The options given to `register`, checked and completed.
+ * @throws PST_ERR_OPTION for an option that is wrong or unknown
+ */
+export function parseOptions (options: object): Readonly<Settings> {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(RULES, name)) throw new PST_ERR_OPTION(name, `one of ${Object.keys(RULES).join(', ')}`, 'an unknown option')
+  }
+  return complete(options, DEFAULTS as Settings)
+}
+
+/**
+ * A route's own settings over the instance's.
+ * @param options the route's options: what is not a setting is Fastify's and left alone
+ * @throws PST_ERR_OPTION
+ */
+export function parseStreamOptions (options: object, settings: Readonly<Settings>): Readonly<Settings> {
+  if (Object.hasOwn(options, 'drain')) throw new PST_ERR_OPTION('drain', 'given at register: a route can\'t have its own', show((options as { drain: unknown }).drain))
+  return complete(options, settings)
+}
+
+function complete (options: object, defaults: Readonly<Settings>): Readonly<Settings> {
+  const settings: Record<string, unknown> = { ...defaults }
+  for (const [name, rule] of Object.entries(RULES)) {
+    const value = (options as Record<string, unknown>)[name]
+    if (value === undefined) continue
+    if (!rule.holds(value)) throw new PST_ERR_OPTION(name, rule.says, show(value))
+    settings[name] = value
+  }
+  return Object.freeze(settings) as unknown as Readonly<Settings>
+}
+
+function show (value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  return String(value)
+}

@@ -1,0 +1,10 @@
+/** Where the plugin keeps its own things on objects that are Fastify's. */
+
+/** On an instance: the host of ordinary routes. On a route's config: the host of a stream route. */
+export const kHost = Symbol('pastelli.host')
+
+/** On a reply: its take-over, null while nobody wants one. */
+export const kTakeOver = Symbol('pastelli.takeOver')
+
+/** On a reply: what the handler returned, while it is not settled. */
+export const kHandling = Symbol('pastelli.handling')

@@ -1,0 +1,104 @@
+/**
+ * The event stream wire: one event in, the text an EventSource reads out. Sole owner of the grammar.
+ * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+ */
+import { PST_ERR_DATA, PST_ERR_FIELD } from '../errors.ts'
+
+/** The content type of an event stream. [spec] it is always UTF-8. */
+export const EVENT_STREAM = 'text/event-stream; charset=utf-8'
+
+/** What the client sees at first: bytes that make `EventSource` open and proxies flush, and no event. */
+export const OPENING_COMMENT = ':\n\n'
+
+/** A sign of life that dispatches no event. */
+export const HEARTBEAT_COMMENT = ': heartbeat\n\n'
+
+export interface EventOptions {
+  /** The event's type, what `addEventListener` listens for. Default: `message`, by leaving the field out. */
+  event?: string | undefined
+  /** The client's next `Last-Event-ID`. An empty string resets it. */
+  id?: string | number | undefined
+  /** The client's next reconnection delay, ms. */
+  retry?: number | undefined
+}
+
+const LINE_END = /\r\n|\r|\n/   // [spec] CRLF, LF or CR ends a line
+const FORBIDDEN = /[\r\n\0]/    // [spec] the first two would end the field, a NUL makes clients ignore an id
+
+// A blank line ends a block; the line end before it may be CRLF, LF or CR as well.
+const BLOCK_END = /(?:\n|\r(?!\n))(?:\r\n|\n|\r)$/
+
+/**
+ * One event: the fields event, id, retry, then data.
+ * @param data text goes out verbatim, one `data:` line per line; everything else as JSON
+ * @throws PST_ERR_FIELD, PST_ERR_DATA
+ */
+export function encodeEvent (data: unknown, options?: EventOptions | null): string {
+  const text = typeof data === 'string' ? dataLines(data) : 'data: ' + json(data) + '\n\n'
+  return options == null ? text : encodeFields(options) + text
+}
+
+/** A block of comment lines; clients ignore it. */
+export function encodeComment (text: string): string {
+  if (typeof text !== 'string') throw new PST_ERR_DATA('a comment must be a string')
+  return ': ' + text.split(LINE_END).join('\n: ') + '\n\n'
+}
+
+/** A block that sets the client's reconnection delay, in ms, and dispatches nothing. */
+export function encodeRetry (ms: number): string {
+  return retryField(ms) + '\n'
+}
+
+/** Whether the text, the last of a stream, ends on a block boundary, so that a comment may follow. */
+export function endsBlock (text: string): boolean {
+  return BLOCK_END.test(text)
+}
+
+/** Whether a `Content-Type` is that of an event stream. */
+export function isEventStream (contentType: unknown): boolean {
+  return typeof contentType === 'string' && /^text\/event-stream\s*(?:;|$)/i.test(contentType)
+}
+
+function encodeFields ({ event, id, retry }: EventOptions): string {
+  let fields = ''
+  if (event !== undefined) fields += field('event', event)
+  if (id !== undefined) fields += field('id', typeof id === 'number' && Number.isFinite(id) ? String(id) : id)
+  if (retry !== undefined) fields += retryField(retry)
+  return fields
+}
+
+// Checked here, not by callers: one line end let through is a forged event.
+function field (name: string, value: unknown): string {
+  if (typeof value !== 'string') throw new PST_ERR_FIELD(name, 'a string' + (name === 'id' ? ' or a finite number' : ''), describe(value))
+  if (FORBIDDEN.test(value)) throw new PST_ERR_FIELD(name, 'free of CR, LF and NUL', describe(value))
+  if (!value.isWellFormed()) throw new PST_ERR_FIELD(name, 'well-formed text', describe(value))
+  return `${name}: ${value}\n`
+}
+
+// [spec] "If the field value consists of only ASCII digits": 1e21 or -1 would be ignored in silence.
+function retryField (ms: unknown): string {
+  if (!Number.isSafeInteger(ms) || ms as number < 0) throw new PST_ERR_FIELD('retry', 'a non-negative integer of milliseconds', describe(ms))
+  return `retry: ${ms as number}\n`
+}
+
+function dataLines (text: string): string {
+  if (!text.isWellFormed()) throw new PST_ERR_DATA('the text has half a surrogate pair, which UTF-8 can\'t carry')
+  if (text.indexOf('\n') === -1 && text.indexOf('\r') === -1) return 'data: ' + text + '\n\n'
+  return 'data: ' + text.split(LINE_END).join('\ndata: ') + '\n\n'
+}
+
+function json (data: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(data)
+  } catch (cause) {
+    throw Object.assign(new PST_ERR_DATA(cause instanceof Error ? cause.message : String(cause)), { cause })
+  }
+  if (text === undefined) throw new PST_ERR_DATA(`JSON has no form for ${describe(data)}`)
+  return text
+}
+
+function describe (value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? value.slice(0, 40) + '…' : value)
+  return typeof value === 'object' && value !== null ? 'an object' : typeof value === 'function' ? 'a function' : String(value)
+}

@@ -1,0 +1,130 @@
+/** The verbs on `reply`, and what makes them safe in any route: handlers are watched, and so is what goes out. */
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { Connection, type Opening, type Sent } from '../lib/connection/connection.ts'
+import type { Host } from '../lib/connection/host.ts'
+import { takePlaces } from '../lib/connection/limits.ts'
+import { type Reply, setStreamHeaders, TakeOver, WITHHELD } from '../lib/connection/take-over.ts'
+import { kHandling, kHost, kTakeOver } from '../lib/symbols.ts'
+import type { EventOptions } from '../lib/wire/event-stream.ts'
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** This client. In an ordinary route, asking for it makes it: the response is then expected to become a stream. */
+    readonly connection: Connection
+    /**
+     * Starts a stream at the end of this tick. Sends no bytes of its own and sets no content type.
+     * @param status default 200
+     * @throws PST_ERR_STATUS, PST_ERR_HEAD_SENT, PST_ERR_ANSWERED, PST_ERR_MAX_CONNECTIONS, PST_ERR_MAX_CONNECTIONS_PER_KEY
+     */
+    sendChunked: (status?: number) => this
+    /** {@link Connection.initChunk} */
+    initChunk: (data: unknown, options?: EventOptions | null) => this
+    /** {@link Connection.chunk} */
+    chunk: (bytes: string | Uint8Array) => Sent
+    /** {@link Connection.event} */
+    event: (data: unknown, options?: EventOptions | null) => Sent
+    /** Ends the stream properly. Harmless when it has ended. */
+    closeChunk: () => void
+    /** @internal */
+    [kTakeOver]: TakeOver | null
+    /** @internal */
+    [kHandling]: unknown
+  }
+  interface FastifyContextConfig {
+    /** @internal */
+    [kHost]?: Host
+  }
+}
+
+// How long a client that found no place shall wait, s.
+const RETRY_AFTER = '5'
+
+function reply (fastify: FastifyInstance, _options: object, done: () => void): void {
+  fastify.decorateReply(kTakeOver, null)
+  fastify.decorateReply(kHandling, null)
+  fastify.decorateReply('connection', { getter () { return takeOverOf(this).connection } })
+  fastify.decorateReply('sendChunked', function (status = 200) {
+    takeOverOf(this).sendChunked(status)
+    return this
+  })
+  fastify.decorateReply('initChunk', function (data, options) {
+    this.connection.initChunk(data, options)
+    return this
+  })
+  fastify.decorateReply('chunk', function (bytes) { return this.connection.chunk(bytes) })
+  fastify.decorateReply('event', function (data, options) { return this.connection.event(data, options) })
+  fastify.decorateReply('closeChunk', function () { this.connection.close() })
+
+  fastify.addHook('onRoute', (route) => {
+    const { handler } = route
+    const isStream = route.config?.[kHost] !== undefined
+    route.handler = function (request, reply) {
+      if (!isStream) return watch(reply, handler.call(this, request, reply))
+      if (request.method === 'HEAD') return answerHead(reply)
+      const takeOver = takeOverOf(reply)
+      try {
+        return takeOver.follow(handler.call(this, request, reply))
+      } catch (error) {
+        takeOver.failed()
+        throw error
+      }
+    }
+  })
+  fastify.addHook('onSend', (_request, reply, payload, done) => {
+    const takeOver = reply[kTakeOver]
+    const screened = takeOver === null ? payload : takeOver.screen(payload)
+    // Without `done` the chain of hooks ends here: the response is being taken over already.
+    if (screened !== WITHHELD) done(null, screened)
+  })
+  done()
+}
+
+// An ordinary route may begin a stream while its handler runs, or any time later.
+function watch (reply: FastifyReply, result: unknown): unknown {
+  const takeOver = reply[kTakeOver]
+  if (takeOver !== null) return takeOver.follow(result)
+  reply[kHandling] = result
+  return result
+}
+
+function takeOverOf (reply: FastifyReply): TakeOver {
+  const { request } = reply
+  const ownHost = request.routeOptions.config[kHost]
+  reply[kTakeOver] ??= new TakeOver(reply as Reply, (opening) => connect(request, reply, ownHost ?? reply.server[kHost], opening), ownHost !== undefined)
+  const handling = reply[kHandling]
+  if (handling !== null) {
+    reply[kHandling] = null
+    if (handling instanceof Promise) handling.catch(() => { reply[kTakeOver]?.failed() })
+  }
+  return reply[kTakeOver]
+}
+
+function connect (request: FastifyRequest, reply: FastifyReply, host: Host, opening: Opening): Connection {
+  const key = host.limits.some((limit) => limit.keyed) ? host.settings.key(request) : ''
+  try {
+    takePlaces(host.limits, key)
+  } catch (error) {
+    reply.header('retry-after', RETRY_AFTER)
+    throw error
+  }
+  const origin = { route: request.routeOptions.url ?? '', lastEventId: lastEventId(request), key, log: reply.log }
+  return new Connection(randomUUID(), origin, host, opening)
+}
+
+// The header beats the query, which EventSource repeats unchanged when it reconnects.
+function lastEventId ({ headers, query }: FastifyRequest): string | null {
+  const header = headers['last-event-id']
+  if (header !== undefined) return String(header)
+  const parameter = (query as { lastEventId?: unknown } | undefined)?.lastEventId
+  return typeof parameter === 'string' ? parameter : null
+}
+
+// Everything that a GET would say, and no handler run for nobody.
+function answerHead (reply: FastifyReply): FastifyReply {
+  setStreamHeaders(reply)
+  return reply.send()
+}
+
+export default fp(reply, { name: 'pastelli/reply', fastify: '5.x', dependencies: ['pastelli/connections'] })

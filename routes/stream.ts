@@ -1,0 +1,71 @@
+/** `fastify.stream`: declares a route whose response stays open. */
+import type {
+  ContextConfigDefault, FastifyBaseLogger, FastifyInstance, FastifySchema, FastifyTypeProvider, FastifyTypeProviderDefault,
+  HTTPMethods, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerBase, RawServerDefault, RouteGenericInterface,
+  RouteHandlerMethod, RouteOptions, RouteShorthandOptions
+} from 'fastify'
+import fp from 'fastify-plugin'
+import type { Host } from '../lib/connection/host.ts'
+import { Limits } from '../lib/connection/limits.ts'
+import { parseStreamOptions, type StreamOptions } from '../lib/options.ts'
+import { kHost } from '../lib/symbols.ts'
+
+/** `fastify.stream(path, [options], handler)`: GET by default, an event stream unless the handler says otherwise. */
+export interface StreamMethod<
+  RawServer extends RawServerBase = RawServerDefault,
+  RawRequest extends RawRequestDefaultExpression<RawServer> = RawRequestDefaultExpression<RawServer>,
+  RawReply extends RawReplyDefaultExpression<RawServer> = RawReplyDefaultExpression<RawServer>,
+  Logger extends FastifyBaseLogger = FastifyBaseLogger,
+  TypeProvider extends FastifyTypeProvider = FastifyTypeProviderDefault
+> {
+  <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
+    path: string,
+    options: RouteShorthandOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+      & StreamOptions<any> & { method?: HTTPMethods | HTTPMethods[] },
+    handler: RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+  ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
+  <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
+    path: string,
+    handler: RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+  ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
+}
+
+declare module 'fastify' {
+  interface FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider> {
+    stream: StreamMethod<RawServer, RawRequest, RawReply, Logger, TypeProvider>
+  }
+}
+
+type Handler = RouteOptions['handler']
+type OwnOptions = Omit<RouteOptions, 'url' | 'handler' | 'method'> & StreamOptions<any> & { method?: RouteOptions['method'] }
+
+function stream (fastify: FastifyInstance, _options: object, done: () => void): void {
+  fastify.decorate('stream', function (this: FastifyInstance, path: string, ...rest: [Handler] | [OwnOptions, Handler]) {
+    const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest
+    return declare(this, path, options, handler)
+  } as never)
+  done()
+}
+
+function declare (fastify: FastifyInstance, path: string, options: OwnOptions, handler: Handler): FastifyInstance {
+  const host = routeHost(fastify[kHost], options)
+  const methods = [options.method ?? 'GET'].flat()
+  const route = { ...options, url: path, handler, config: { ...options.config, [kHost]: host }, exposeHeadRoute: false }
+  fastify.route({ ...route, method: methods })
+  // Fastify's own HEAD twin would run the handler.
+  const wantsHead = methods.includes('GET') && options.exposeHeadRoute !== false
+  if (wantsHead && !fastify.hasRoute({ url: fastify.prefix + path, method: 'HEAD', constraints: options.constraints ?? {} })) {
+    fastify.route({ ...route, method: 'HEAD' })
+  }
+  return fastify
+}
+
+function routeHost (host: Host, options: StreamOptions): Host {
+  const settings = parseStreamOptions(options, host.settings)
+  host.clock.cover(settings)
+  const { maxConnections = Infinity, maxConnectionsPerKey = Infinity } = options
+  const hasOwnLimits = maxConnections !== Infinity || maxConnectionsPerKey !== Infinity
+  return { ...host, settings, limits: hasOwnLimits ? [...host.limits, new Limits({ maxConnections, maxConnectionsPerKey })] : host.limits }
+}
+
+export default fp(stream, { name: 'pastelli/stream', fastify: '5.x', dependencies: ['pastelli/reply'] })
