@@ -61,13 +61,12 @@ function reply (fastify: FastifyInstance, _options: object, done: () => void): v
     const { handler } = route
     const isStream = route.config?.[kHost] !== undefined
     route.handler = function (request, reply) {
-      if (!isStream) return watch(reply, handler.call(this, request, reply))
-      if (request.method === 'HEAD') return answerHead(reply)
-      const takeOver = takeOverOf(reply)
+      if (isStream && request.method === 'HEAD') return answerHead(reply)
+      if (isStream) takeOverOf(reply)
       try {
-        return takeOver.follow(handler.call(this, request, reply))
+        return watch(reply, handler.call(this, request, reply))
       } catch (error) {
-        takeOver.failed()
+        reply[kTakeOver]?.failed()
         throw error
       }
     }
@@ -84,9 +83,11 @@ function reply (fastify: FastifyInstance, _options: object, done: () => void): v
 // An ordinary route may begin a stream while its handler runs, or any time later.
 function watch (reply: FastifyReply, result: unknown): unknown {
   const takeOver = reply[kTakeOver]
-  if (takeOver !== null) return takeOver.follow(result)
-  reply[kHandling] = result
-  return result
+  if (takeOver === null) {
+    reply[kHandling] = result
+    return result
+  }
+  return takeOver.follow(result === reply ? undefined : result)
 }
 
 function takeOverOf (reply: FastifyReply): TakeOver {

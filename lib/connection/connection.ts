@@ -289,7 +289,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#bytes += size
     if (outbox.hasRoom) return overstayed() ? nextTurn().then(() => this.reason === null) : true
     const room = outbox.room()
-    this.flush()
+    if (outbox.gathered > this.#host.settings.highWaterMark) this.flush()
     return room
   }
 

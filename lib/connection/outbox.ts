@@ -22,7 +22,12 @@ export class Outbox {
 
   /** Bytes gathered, and bytes given to the transport that the operating system has not taken. */
   get queued (): number {
-    return this.#textSize + this.#partsSize + this.backlog
+    return this.gathered + this.backlog
+  }
+
+  /** Of these, the bytes not yet given to the transport. */
+  get gathered (): number {
+    return this.#textSize + this.#partsSize
   }
 
   /** Of these, the bytes given to the transport. */
@@ -31,7 +36,7 @@ export class Outbox {
   }
 
   get isEmpty (): boolean {
-    return this.#textSize + this.#partsSize === 0
+    return this.gathered === 0
   }
 
   get hasRoom (): boolean {
@@ -88,7 +93,7 @@ export class Outbox {
 
   /**
    * Settles with true once there is room again, in a later turn of the event loop; with false if the connection ends
-   * first. Flush after this, never before: the write brings the news.
+   * first. The next flush brings the news.
    */
   room (): Promise<boolean> {
     if (this.#waiter === null) {

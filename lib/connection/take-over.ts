@@ -103,10 +103,6 @@ export class TakeOver extends EventEmitter implements Opening {
       this.#returned(result)
       return result
     }
-    if (result as unknown === this.#reply) {
-      this.#returned(undefined)
-      return result
-    }
     return result.then((value) => {
       this.#returned(value)
       return value

@@ -11,6 +11,7 @@ const READ_CLOCK_EVERY = 4
 let gathering: Flushable[] = []
 let gatheringSince = 0
 let sends = 0
+let shareUsedUp = false
 let turn: Promise<void> | null = null
 
 /**
@@ -30,10 +31,12 @@ export function tickTime (): number {
   return gatheringSince
 }
 
-/** Whether senders have held the event loop for longer than their fair share. */
+/** Whether senders, all together, have held the event loop for longer than their fair share. */
 export function overstayed (): boolean {
+  if (shareUsedUp) return true
   sends = (sends + 1) % READ_CLOCK_EVERY
-  return sends === 0 && gathering.length !== 0 && performance.now() - gatheringSince > FAIR_SHARE
+  if (sends === 0 && gathering.length !== 0) shareUsedUp = performance.now() - gatheringSince > FAIR_SHARE
+  return shareUsedUp
 }
 
 /** The event loop's next turn, one promise for all who wait. */
@@ -50,5 +53,6 @@ export function nextTurn (): Promise<void> {
 function flushAll (): void {
   const connections = gathering
   gathering = []
+  shareUsedUp = false
   for (const connection of connections) connection.flush()
 }
