@@ -25,6 +25,8 @@ const plugin = fp(pastelli, { name: 'pastelli', fastify: '5.x' })
 
 export default plugin
 export { plugin as pastelli }
+export type {} from './plugins/connections.ts'
+export type {} from './plugins/reply.ts'
 export type { Connection, ConnectionState, Sent } from './lib/connection/connection.ts'
 export type { Phase } from './lib/connection/lifecycle.ts'
 export type { CloseReason } from './lib/connection/reasons.ts'

@@ -53,8 +53,8 @@ function reply (fastify: FastifyInstance, _options: object, done: () => void): v
     this.connection.initChunk(data, options)
     return this
   })
-  fastify.decorateReply('chunk', function (bytes) { return this.connection.chunk(bytes) })
-  fastify.decorateReply('event', function (data, options) { return this.connection.event(data, options) })
+  fastify.decorateReply('chunk', function (bytes) { return takeOverOf(this).connection.chunk(bytes) })
+  fastify.decorateReply('event', function (data, options) { return takeOverOf(this).connection.event(data, options) })
   fastify.decorateReply('closeChunk', function () { this.connection.close() })
 
   fastify.addHook('onRoute', (route) => {
@@ -91,15 +91,18 @@ function watch (reply: FastifyReply, result: unknown): unknown {
 }
 
 function takeOverOf (reply: FastifyReply): TakeOver {
-  const { request } = reply
+  return reply[kTakeOver] ?? begin(reply)
+}
+
+function begin (reply: FastifyReply): TakeOver {
+  const { request, server } = reply
   const ownHost = request.routeOptions.config[kHost]
-  reply[kTakeOver] ??= new TakeOver(reply as Reply, (opening) => connect(request, reply, ownHost ?? reply.server[kHost], opening), ownHost !== undefined)
+  const takeOver = new TakeOver(reply as Reply, (opening) => connect(request, reply, ownHost ?? server[kHost], opening), ownHost !== undefined)
+  reply[kTakeOver] = takeOver
   const handling = reply[kHandling]
-  if (handling !== null) {
-    reply[kHandling] = null
-    if (handling instanceof Promise) handling.catch(() => { reply[kTakeOver]?.failed() })
-  }
-  return reply[kTakeOver]
+  if (handling instanceof Promise) handling.catch(() => { takeOver.failed() })
+  reply[kHandling] = null
+  return takeOver
 }
 
 function connect (request: FastifyRequest, reply: FastifyReply, host: Host, opening: Opening): Connection {

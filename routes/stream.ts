@@ -1,6 +1,6 @@
 /** `fastify.stream`: declares a route whose response stays open. */
 import type {
-  ContextConfigDefault, FastifyBaseLogger, FastifyInstance, FastifySchema, FastifyTypeProvider, FastifyTypeProviderDefault,
+  ContextConfigDefault, FastifyBaseLogger, FastifyInstance, FastifyRequest, FastifySchema, FastifyTypeProvider, FastifyTypeProviderDefault,
   HTTPMethods, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerBase, RawServerDefault, RouteGenericInterface,
   RouteHandlerMethod, RouteOptions, RouteShorthandOptions
 } from 'fastify'
@@ -21,7 +21,7 @@ export interface StreamMethod<
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
     path: string,
     options: RouteShorthandOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
-      & StreamOptions<any> & { method?: HTTPMethods | HTTPMethods[] },
+      & StreamOptions<FastifyRequest> & { method?: HTTPMethods | HTTPMethods[] },
     handler: RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
   ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
@@ -37,7 +37,7 @@ declare module 'fastify' {
 }
 
 type Handler = RouteOptions['handler']
-type OwnOptions = Omit<RouteOptions, 'url' | 'handler' | 'method'> & StreamOptions<any> & { method?: RouteOptions['method'] }
+type OwnOptions = Omit<RouteOptions, 'url' | 'handler' | 'method'> & StreamOptions<FastifyRequest> & { method?: RouteOptions['method'] }
 
 function stream (fastify: FastifyInstance, _options: object, done: () => void): void {
   fastify.decorate('stream', function (this: FastifyInstance, path: string, ...rest: [Handler] | [OwnOptions, Handler]) {
@@ -60,7 +60,7 @@ function declare (fastify: FastifyInstance, path: string, options: OwnOptions, h
   return fastify
 }
 
-function routeHost (host: Host, options: StreamOptions): Host {
+function routeHost (host: Host, options: StreamOptions<FastifyRequest>): Host {
   const settings = parseStreamOptions(options, host.settings)
   host.clock.cover(settings)
   const { maxConnections = Infinity, maxConnectionsPerKey = Infinity } = options

@@ -1,7 +1,7 @@
 /** One open client of any transport: what can be sent to it, and what it tells about itself. */
 import { PST_ERR_CHUNK, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT } from '../errors.ts'
 import {
-  encodeComment, encodeEvent, encodeRetry, endsBlock, type EventOptions, HEARTBEAT_COMMENT, OPENING_COMMENT
+  type Block, encodeComment, encodeEvent, encodeRetry, endsBlock, type EventOptions, HEARTBEAT_COMMENT, OPENING_COMMENT
 } from '../wire/event-stream.ts'
 import type { Host, Log } from './host.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -56,7 +56,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   #opening: Opening | null
   #eventStream = false
   #transportName: TransportName | null = null
-  #init: string | null = null
+  #init: Block | null = null
   // The last bytes that `chunk` wrote, to tell whether a comment may follow; empty on a block boundary.
   #tail = ''
   #bytes = 0
@@ -146,7 +146,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (bytes.length === 0) return true
     this.#opening?.begin(false)
     if (this.#eventStream || this.#opening !== null) this.#noteTail(bytes)
-    return isText ? this.#sendText(bytes) : this.#sendBytes(bytes)
+    return this.#send(bytes, isText ? Buffer.byteLength(bytes) : bytes.byteLength)
   }
 
   /**
@@ -155,11 +155,10 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
    * @throws PST_ERR_DATA, PST_ERR_FIELD, PST_ERR_CONTENT_TYPE; nothing is sent then
    */
   event (data: unknown, options?: EventOptions | null): Sent {
-    const text = encodeEvent(data, options)
+    const block = encodeEvent(data, options)
     if (this.reason !== null) return false
     this.#needEventStream()
-    this.#tail = ''
-    const sent = this.#sendText(text)
+    const sent = this.#sendBlock(block)
     this.#events++
     return sent
   }
@@ -172,8 +171,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     const block = encodeComment(text)
     if (this.reason !== null) return false
     this.#needEventStream()
-    this.#tail = ''
-    return this.#sendText(block)
+    return this.#sendBlock(block)
   }
 
   /**
@@ -181,11 +179,11 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
    * @throws PST_ERR_HEAD_SENT after the take-over, PST_ERR_DATA, PST_ERR_FIELD, PST_ERR_CONTENT_TYPE
    */
   initChunk (data: unknown, options?: EventOptions | null): void {
-    const text = encodeEvent(data, options)
+    const block = encodeEvent(data, options)
     if (this.reason !== null) return
     if (this.#opening === null) throw new PST_ERR_HEAD_SENT('initChunk')
     this.#opening.declare()
-    this.#init = text
+    this.#init = block
   }
 
   /** @internal The response is taken over and its head given to the transport. */
@@ -211,7 +209,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   /** @internal Writes what was gathered. */
   flush (): void {
     const { transport } = this.#outbox
-    if (transport === null || this.#outbox.isEmpty) return
+    if (transport === null || this.#outbox.gathered === 0) return
     if (!transport.writable) {
       this.destroy('client')   // it has closed its half, and Node the other
       return
@@ -239,7 +237,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   /** @internal Ends the stream because the server shuts down; the client is told to wait `retry` ms before it returns. */
   shutdown (retry: number): void {
-    if (this.reason === null && this.#onBoundary) this.#sendText(encodeRetry(retry))
+    if (this.reason === null && this.#onBoundary) this.#sendBlock(encodeRetry(retry))
     this.close('shutdown')
   }
 
@@ -269,27 +267,26 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#host.registry.remove(this, reason)
   }
 
-  #sendText (text: string): Sent {
-    return this.#send(text, Buffer.byteLength(text))
-  }
-
-  #sendBytes (bytes: Uint8Array): Sent {
-    return this.#send(bytes, bytes.byteLength)
+  #sendBlock ({ text, size }: Block): Sent {
+    this.#tail = ''
+    return this.#send(text, size)
   }
 
   #send (bytes: string | Uint8Array, size: number): Sent {
     const outbox = this.#outbox
-    if (outbox.queued > this.#host.settings.maxBuffered) {
+    const { highWaterMark, maxBuffered } = this.#host.settings
+    const { queued } = outbox
+    if (queued > maxBuffered) {
       this.destroy('overflow')
       return false
     }
-    if (outbox.isEmpty && outbox.transport !== null) flushLater(this)
+    if (outbox.gathered === 0 && outbox.transport !== null) flushLater(this)
     if (typeof bytes === 'string') outbox.addText(bytes, size)
     else outbox.addBytes(bytes)
     this.#bytes += size
-    if (outbox.hasRoom) return overstayed() ? nextTurn().then(() => this.reason === null) : true
+    if (queued + size <= highWaterMark) return overstayed() ? nextTurn().then(() => this.reason === null) : true
     const room = outbox.room()
-    if (outbox.gathered > this.#host.settings.highWaterMark) this.flush()
+    if (outbox.gathered > highWaterMark) this.flush()
     return room
   }
 
@@ -300,16 +297,18 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   // What goes out right behind the head: the initial event, the delay of a reconnect; if there is nothing, a comment.
   #addPrologue (): void {
-    let text = this.#init ?? ''
-    if (this.#init !== null) this.#events++
+    const { retry } = this.#host.settings
+    const blocks = this.#init === null ? [] : [this.#init]
+    this.#events += blocks.length
     this.#init = null
     if (this.#eventStream) {
-      if (this.#host.settings.retry !== 0) text += encodeRetry(this.#host.settings.retry)
-      if (text === '' && this.#outbox.isEmpty) text = OPENING_COMMENT
+      if (retry !== 0) blocks.push(encodeRetry(retry))
+      if (blocks.length === 0 && this.#outbox.gathered === 0) blocks.push(OPENING_COMMENT)
     }
-    const size = Buffer.byteLength(text)
-    this.#bytes += size
-    this.#outbox.prepend(text, size)
+    for (const { text, size } of blocks.reverse()) {
+      this.#outbox.prepend(text, size)
+      this.#bytes += size
+    }
   }
 
   get #onBoundary (): boolean {
@@ -325,7 +324,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   #beat (): void {
     const { heartbeatEvent } = this.#host.settings
     if (!this.#onBoundary || this.#outbox.backlog !== 0) return
-    this.#sendText(heartbeatEvent === null ? HEARTBEAT_COMMENT : encodeEvent('', { event: heartbeatEvent }))
+    this.#sendBlock(heartbeatEvent === null ? HEARTBEAT_COMMENT : encodeEvent('', { event: heartbeatEvent }))
   }
 
   #stuckFor (transport: Transport, now: number): number {

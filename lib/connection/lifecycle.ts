@@ -12,7 +12,7 @@ export abstract class Lifecycle {
   #reason: CloseReason | null = null
   // These three are made when somebody asks: most connections never do.
   #abort: AbortController | null = null
-  #closed: { promise: Promise<CloseReason>, resolve: (reason: CloseReason) => void } | null = null
+  #closed: { promise: Promise<CloseReason>, settle: (reason: CloseReason) => void } | null = null
   #unlink: Array<() => void> | null = null
 
   get phase (): Phase {
@@ -34,10 +34,10 @@ export abstract class Lifecycle {
   /** Resolves with the reason when the connection has ended. Never rejects. */
   get closed (): Promise<CloseReason> {
     if (this.#closed === null) {
-      let resolve: (reason: CloseReason) => void = () => {}
-      const promise = new Promise<CloseReason>((settle) => { resolve = settle })
-      this.#closed = { promise, resolve }
-      if (this.#phase === 'closed') resolve(this.#reason as CloseReason)
+      let settle: (reason: CloseReason) => void = () => {}
+      const promise = new Promise<CloseReason>((resolve) => { settle = resolve })
+      this.#closed = { promise, settle }
+      if (this.#phase === 'closed') settle(this.#reason as CloseReason)
     }
     return this.#closed.promise
   }
@@ -85,7 +85,7 @@ export abstract class Lifecycle {
     const before = this.#phase
     this.#phase = 'closed'
     this.settled(this.#reason as unknown as CloseReason, before !== 'opening')
-    this.#closed?.resolve(this.#reason as unknown as CloseReason)
+    this.#closed?.settle(this.#reason as unknown as CloseReason)
   }
 
   /** The take-over: a connection that was closed before it goes on to end at once. */

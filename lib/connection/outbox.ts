@@ -2,7 +2,7 @@
 import { nextTurn } from './tick.ts'
 import type { Transport } from './transport.ts'
 
-interface Waiter { promise: Promise<boolean>, resolve: (room: boolean) => void }
+interface Waiter { promise: Promise<boolean>, settle: (room: boolean) => void }
 
 export class Outbox {
   readonly #highWaterMark: number
@@ -33,14 +33,6 @@ export class Outbox {
   /** Of these, the bytes given to the transport. */
   get backlog (): number {
     return this.#backlogged ? (this.#transport as Transport).queued : 0
-  }
-
-  get isEmpty (): boolean {
-    return this.gathered === 0
-  }
-
-  get hasRoom (): boolean {
-    return this.queued <= this.#highWaterMark
   }
 
   get transport (): Transport | null {
@@ -97,16 +89,16 @@ export class Outbox {
    */
   room (): Promise<boolean> {
     if (this.#waiter === null) {
-      let resolve: Waiter['resolve'] = () => {}
-      const promise = new Promise<boolean>((settle) => { resolve = settle })
-      this.#waiter = { promise, resolve }
+      let settle: Waiter['settle'] = () => {}
+      const promise = new Promise<boolean>((resolve) => { settle = resolve })
+      this.#waiter = { promise, settle }
     }
     return this.#waiter.promise
   }
 
   /** Tells those who wait that there will be no room. */
   refuse (): void {
-    this.#waiter?.resolve(false)
+    this.#waiter?.settle(false)
     this.#waiter = null
   }
 
@@ -125,8 +117,8 @@ export class Outbox {
   // A write that was added meanwhile brings its own news.
   #written (): void {
     void nextTurn().then(() => {
-      if (this.#waiter === null || !this.hasRoom) return
-      this.#waiter.resolve(true)
+      if (this.#waiter === null || this.queued > this.#highWaterMark) return
+      this.#waiter.settle(true)
       this.#waiter = null
     })
   }
