@@ -1,7 +1,7 @@
 /** One open client of any transport: what can be sent to it, and what it tells about itself. */
 import { PST_ERR_CHUNK, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT } from '../errors.ts'
 import {
-  type Block, encodeComment, encodeEvent, encodeRetry, endsBlock, type EventOptions, HEARTBEAT_COMMENT, OPENING_COMMENT
+  encodeComment, encodeEvent, encodeRetry, endsBlock, type EventOptions, HEARTBEAT_COMMENT, OPENING_COMMENT
 } from '../wire/event-stream.ts'
 import type { Host, Log } from './host.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -56,10 +56,9 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   #opening: Opening | null
   #eventStream = false
   #transportName: TransportName | null = null
-  #init: Block | null = null
+  #init: string | null = null
   // The last bytes that `chunk` wrote, to tell whether a comment may follow; empty on a block boundary.
   #tail = ''
-  #bytes = 0
   #events = 0
   #openedAt = 0
   #expiresAt = Infinity
@@ -101,7 +100,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   /** Bytes sent, without the framing of the transport. */
   get bytes (): number {
-    return this.#bytes
+    return this.#outbox.total
   }
 
   /** Events sent. */
@@ -111,7 +110,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   /** Bytes sent and not yet taken by the operating system. */
   get queued (): number {
-    return this.#outbox.queued
+    return this.#outbox.gathered + this.#outbox.backlog
   }
 
   /** The app's own: whatever it wants to find here again. */
@@ -136,7 +135,8 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   }
 
   /**
-   * Sends bytes as they are; a string as UTF-8. An empty chunk does nothing. Do not change the bytes afterwards.
+   * Sends bytes as they are; a string as UTF-8, half a surrogate pair as U+FFFD. An empty chunk does nothing. Do not
+   * change the bytes afterwards.
    * @throws PST_ERR_CHUNK
    */
   chunk (bytes: string | Uint8Array): Sent {
@@ -146,7 +146,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (bytes.length === 0) return true
     this.#opening?.begin(false)
     if (this.#eventStream || this.#opening !== null) this.#noteTail(bytes)
-    return this.#send(bytes, isText ? Buffer.byteLength(bytes) : bytes.byteLength)
+    return this.#send(isText ? bytes.toWellFormed() : bytes)
   }
 
   /**
@@ -201,15 +201,21 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.opened()
     registry.add(this)
     clock.start()
-    this.flush()
+    this.endTick()
     this.#activeAt = this.#openedAt
     if (closing) this.finish(this.reason as unknown as CloseReason)
+  }
+
+  /** @internal */
+  endTick (): void {
+    this.flush()
+    this.#outbox.endTick()
   }
 
   /** @internal Writes what was gathered. */
   flush (): void {
     const { transport } = this.#outbox
-    if (transport === null || this.#outbox.gathered === 0) return
+    if (transport === null || this.#outbox.isEmpty) return
     if (!transport.writable) {
       this.destroy('client')   // it has closed its half, and Node the other
       return
@@ -263,31 +269,27 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     freePlaces(this.#host.limits, this.#origin.key)
     if (!wasOpen) return
     const duration = Math.round(performance.now() - this.#openedAt)
-    this.#origin.log.info({ connection: this.id, reason, duration, bytes: this.#bytes, events: this.#events }, 'stream closed')
+    this.#origin.log.info({ connection: this.id, reason, duration, bytes: this.bytes, events: this.#events }, 'stream closed')
     this.#host.registry.remove(this, reason)
   }
 
-  #sendBlock ({ text, size }: Block): Sent {
+  #sendBlock (text: string): Sent {
     this.#tail = ''
-    return this.#send(text, size)
+    return this.#send(text)
   }
 
-  #send (bytes: string | Uint8Array, size: number): Sent {
+  #send (bytes: string | Uint8Array): Sent {
     const outbox = this.#outbox
-    const { highWaterMark, maxBuffered } = this.#host.settings
-    const { queued } = outbox
-    if (queued > maxBuffered) {
+    if (outbox.exceeds(this.#host.settings.maxBuffered)) {
       this.destroy('overflow')
       return false
     }
-    if (outbox.gathered === 0 && outbox.transport !== null) flushLater(this)
-    if (typeof bytes === 'string') outbox.addText(bytes, size)
+    if (outbox.isIdle && outbox.transport !== null) flushLater(this)
+    if (typeof bytes === 'string') outbox.addText(bytes)
     else outbox.addBytes(bytes)
-    this.#bytes += size
-    if (queued + size <= highWaterMark) return overstayed() ? nextTurn().then(() => this.reason === null) : true
-    const room = outbox.room()
-    if (outbox.gathered > highWaterMark) this.flush()
-    return room
+    const sent = outbox.isFull ? outbox.room() : overstayed() ? nextTurn().then(() => this.reason === null) : true
+    if (outbox.isWorthAWrite) this.flush()
+    return sent
   }
 
   #needEventStream (): void {
@@ -303,12 +305,9 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#init = null
     if (this.#eventStream) {
       if (retry !== 0) blocks.push(encodeRetry(retry))
-      if (blocks.length === 0 && this.#outbox.gathered === 0) blocks.push(OPENING_COMMENT)
+      if (blocks.length === 0 && this.#outbox.isEmpty) blocks.push(OPENING_COMMENT)
     }
-    for (const { text, size } of blocks.reverse()) {
-      this.#outbox.prepend(text, size)
-      this.#bytes += size
-    }
+    this.#outbox.prepend(blocks.join(''))
   }
 
   get #onBoundary (): boolean {

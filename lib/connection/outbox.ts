@@ -4,15 +4,27 @@ import type { Transport } from './transport.ts'
 
 interface Waiter { promise: Promise<boolean>, settle: (room: boolean) => void }
 
+// A character of a JavaScript string is at most this many bytes in UTF-8.
+const MAX_BYTES = 3
+
+// So much is worth a write of its own. More would outlive a collection of the young generation before it is written, and
+// would not be copied on the stack. With the measuring in lots below: 0.33 instead of 0.51 µs of CPU for an event of 48
+// bytes in a loop of awaited sends (2026-11).
+const WORTH_A_WRITE = 15 * 1024
+
 export class Outbox {
   readonly #highWaterMark: number
   #transport: Transport | null = null
-  // Text and bytes in order: #parts, then #text. Nearly always only #text.
+  // What is gathered, in order: #parts, #text, #fresh. Nearly always only text. To measure it costs more than the rest
+  // of a send, so it is measured in lots, before it could pass a limit unseen.
+  #parts: Uint8Array[] | null = null
+  #partsSize = 0
   #text = ''
   #textSize = 0
-  #parts: Array<{ text: string, size: number } | Uint8Array> | null = null
-  #partsSize = 0
-  // Whether the last write left something queued in the transport: asking it each time would cost more than the send.
+  #fresh = ''
+  #given = 0
+  #givenThisTick = 0
+  // Whether the last write left something queued in the transport: asking it each time would cost as much.
   #backlogged = false
   #waiter: Waiter | null = null
 
@@ -20,67 +32,96 @@ export class Outbox {
     this.#highWaterMark = highWaterMark
   }
 
-  /** Bytes gathered, and bytes given to the transport that the operating system has not taken. */
-  get queued (): number {
-    return this.gathered + this.backlog
+  get transport (): Transport | null {
+    return this.#transport
   }
 
-  /** Of these, the bytes not yet given to the transport. */
+  get isEmpty (): boolean {
+    return this.#fresh === '' && this.#textSize + this.#partsSize === 0
+  }
+
+  /** Whether nothing came in since the tick began. */
+  get isIdle (): boolean {
+    return this.isEmpty && this.#givenThisTick === 0
+  }
+
+  get isWorthAWrite (): boolean {
+    return this.#textSize + this.#partsSize + this.#fresh.length > WORTH_A_WRITE
+  }
+
+  /** Bytes gathered, and not yet given to the transport. */
   get gathered (): number {
+    this.#measure()
     return this.#textSize + this.#partsSize
   }
 
-  /** Of these, the bytes given to the transport. */
+  /** Bytes given to the transport, and not yet taken by the operating system. */
   get backlog (): number {
     return this.#backlogged ? (this.#transport as Transport).queued : 0
   }
 
-  get transport (): Transport | null {
-    return this.#transport
+  /** All bytes that ever came in. */
+  get total (): number {
+    return this.#given + this.gathered
+  }
+
+  /** Whether more than this is queued: gathered or backlogged. */
+  exceeds (bytes: number): boolean {
+    const known = this.#textSize + this.#partsSize + this.backlog
+    if (known + this.#fresh.length * MAX_BYTES <= bytes) return false
+    return this.gathered + this.backlog > bytes
+  }
+
+  /** Whether more than the high-water mark is queued, or was sent in this tick: then senders shall wait. */
+  get isFull (): boolean {
+    return this.exceeds(this.#highWaterMark - this.#givenThisTick)
   }
 
   attach (transport: Transport): void {
     this.#transport = transport
   }
 
-  addText (text: string, size: number): void {
-    this.#text += text
-    this.#textSize += size
+  /** @param text well-formed: else its parts would measure more than the whole */
+  addText (text: string): void {
+    this.#fresh += text
   }
 
   addBytes (bytes: Uint8Array): void {
-    this.#parts ??= []
     this.#shelve()
+    this.#parts ??= []
     this.#parts.push(bytes)
     this.#partsSize += bytes.byteLength
   }
 
-  /** Puts text of `size` bytes before everything gathered. */
-  prepend (text: string, size: number): void {
-    if (this.#parts === null) this.#text = text + this.#text
-    else this.#parts.unshift({ text, size })
-    if (this.#parts === null) this.#textSize += size
-    else this.#partsSize += size
+  /** Puts text before everything gathered. */
+  prepend (text: string): void {
+    if (this.#parts !== null) {
+      const bytes = Buffer.from(text)
+      this.#parts.unshift(bytes)
+      this.#partsSize += bytes.byteLength
+    } else {
+      this.#text = text + this.#text
+      this.#textSize += Buffer.byteLength(text)
+    }
   }
 
-  /** Gives everything gathered to the transport, in one write where it can be one. */
+  /** Gives everything gathered to the transport, in one write. */
   flush (): void {
     const transport = this.#transport as Transport
     const written = this.#waiter === null ? undefined : () => { this.#written() }
-    if (this.#parts !== null) {
+    if (this.#parts === null) {
+      this.#measure()
+      transport.writeText(this.#text, this.#textSize, written)
+    } else {
       this.#shelve()
-      const parts = this.#parts
-      this.#parts = null
-      this.#partsSize = 0
-      transport.writeBytes(join(parts), written)
-    } else if (this.#textSize !== 0) {
-      const text = this.#text
-      const size = this.#textSize
-      this.#text = ''
-      this.#textSize = 0
-      transport.writeText(text, size, written)
+      transport.writeBytes(this.#parts.length === 1 ? this.#parts[0] as Uint8Array : Buffer.concat(this.#parts), written)
     }
+    this.#empty()
     this.#backlogged = transport.queued !== 0
+  }
+
+  endTick (): void {
+    this.#givenThisTick = 0
   }
 
   /**
@@ -104,10 +145,7 @@ export class Outbox {
 
   /** Forgets what was gathered: nobody will read it. */
   clear (): void {
-    this.#text = ''
-    this.#textSize = 0
-    this.#parts = null
-    this.#partsSize = 0
+    this.#empty()
     this.#backlogged = false
     this.#transport = null
     this.refuse()
@@ -117,22 +155,37 @@ export class Outbox {
   // A write that was added meanwhile brings its own news.
   #written (): void {
     void nextTurn().then(() => {
-      if (this.#waiter === null || this.queued > this.#highWaterMark) return
+      if (this.#waiter === null || this.isFull) return
       this.#waiter.settle(true)
       this.#waiter = null
     })
   }
 
+  #measure (): void {
+    if (this.#fresh === '') return
+    this.#textSize += Buffer.byteLength(this.#fresh)
+    this.#text += this.#fresh
+    this.#fresh = ''
+  }
+
+  // Text that bytes follow becomes bytes.
   #shelve (): void {
+    this.#measure()
     if (this.#textSize === 0) return
-    this.#parts?.push({ text: this.#text, size: this.#textSize })
+    this.#parts ??= []
+    this.#parts.push(Buffer.from(this.#text))
     this.#partsSize += this.#textSize
     this.#text = ''
     this.#textSize = 0
   }
-}
 
-function join (parts: Array<{ text: string, size: number } | Uint8Array>): Uint8Array {
-  if (parts.length === 1 && parts[0] instanceof Uint8Array) return parts[0]
-  return Buffer.concat(parts.map((part) => part instanceof Uint8Array ? part : Buffer.from(part.text)))
+  #empty (): void {
+    const size = this.gathered
+    this.#given += size
+    this.#givenThisTick += size
+    this.#parts = null
+    this.#partsSize = 0
+    this.#text = ''
+    this.#textSize = 0
+  }
 }

