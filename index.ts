@@ -2,12 +2,16 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { PST_ERR_REGISTERED } from './lib/errors.ts'
-import { type Options, parseOptions } from './lib/options.ts'
+import { type Options, type StreamOptions as OptionsOfStream, parseOptions } from './lib/options.ts'
 import connections from './plugins/connections.ts'
 import reply from './plugins/reply.ts'
 import stream from './routes/stream.ts'
 
+/** What `register` takes. */
 export type PastelliOptions = Options<FastifyRequest>
+
+/** What a stream route takes besides Fastify's own route options. */
+export type StreamOptions = OptionsOfStream<FastifyRequest>
 
 /**
  * Adds `fastify.stream`, `fastify.connections` and the streaming verbs on `reply`.
@@ -32,6 +36,5 @@ export type { Phase } from './lib/connection/lifecycle.ts'
 export type { CloseReason } from './lib/connection/reasons.ts'
 export type { Registry, RegistryEvents } from './lib/connection/registry.ts'
 export type { TransportName } from './lib/connection/transport.ts'
-export type { StreamOptions } from './lib/options.ts'
 export type { EventOptions } from './lib/wire/event-stream.ts'
 export type { StreamMethod } from './routes/stream.ts'

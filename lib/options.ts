@@ -32,8 +32,8 @@ export interface StreamSettings<Request = unknown> {
    */
   writeTimeout: number
   /**
-   * Sends answer `true` at once while no more than this is queued; above it, with a promise.
-   * @default 65536
+   * Sends answer `true` at once while no more than this is queued; above it, with a promise. At most `maxBuffered`.
+   * @default 65536, or `maxBuffered` where that is less
    */
   highWaterMark: number
   /**
@@ -138,13 +138,19 @@ export function parseStreamOptions (options: object, settings: Readonly<Settings
   return complete(options, settings)
 }
 
-function complete (options: object, defaults: Readonly<Settings>): Readonly<Settings> {
+function complete (given: Options<never>, defaults: Readonly<Settings>): Readonly<Settings> {
   const settings: Record<string, unknown> = { ...defaults }
   for (const [name, rule] of Object.entries(RULES)) {
-    const value = (options as Record<string, unknown>)[name]
+    const value = (given as Record<string, unknown>)[name]
     if (value === undefined) continue
     if (!rule.holds(value)) throw new PST_ERR_OPTION(name, rule.says, show(value))
     settings[name] = value
+  }
+  const { highWaterMark, maxBuffered } = settings as unknown as Settings
+  if (highWaterMark > maxBuffered) {
+    // Senders who wait for room would be cut before they are told to wait.
+    if (given.highWaterMark !== undefined) throw new PST_ERR_OPTION('highWaterMark', `at most maxBuffered (${maxBuffered})`, show(highWaterMark))
+    settings['highWaterMark'] = maxBuffered
   }
   return Object.freeze(settings) as unknown as Readonly<Settings>
 }

@@ -30,6 +30,8 @@ export interface Opening {
   begin: (events: boolean) => void
   /** The response will be an event stream, but need not start yet. */
   declare: () => void
+  /** The take-over shall start now: too much waits for it. */
+  start: () => void
   /** There will be no take-over: cut the socket. */
   abandon: () => void
 }
@@ -267,10 +269,10 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#opening = null
     this.#outbox.clear()
     freePlaces(this.#host.limits, this.#origin.key)
-    if (!wasOpen) return
-    const duration = Math.round(performance.now() - this.#openedAt)
+    if (!wasOpen && reason !== 'overflow') return   // answered by other means, or nobody there
+    const duration = wasOpen ? Math.round(performance.now() - this.#openedAt) : 0
     this.#origin.log.info({ connection: this.id, reason, duration, bytes: this.bytes, events: this.#events }, 'stream closed')
-    this.#host.registry.remove(this, reason)
+    if (wasOpen) this.#host.registry.remove(this, reason)
   }
 
   #sendBlock (text: string): Sent {
@@ -280,16 +282,21 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   #send (bytes: string | Uint8Array): Sent {
     const outbox = this.#outbox
-    if (outbox.exceeds(this.#host.settings.maxBuffered)) {
-      this.destroy('overflow')
-      return false
-    }
+    if (outbox.exceeds(this.#host.settings.maxBuffered) && this.#overflows()) return false
     if (outbox.isIdle && outbox.transport !== null) flushLater(this)
     if (typeof bytes === 'string') outbox.addText(bytes)
     else outbox.addBytes(bytes)
     const sent = outbox.isFull ? outbox.room() : overstayed() ? nextTurn().then(() => this.reason === null) : true
     if (outbox.isWorthAWrite) this.flush()
     return sent
+  }
+
+  // What one handler sends in one tick may be more than may wait for a client that is slow.
+  #overflows (): boolean {
+    this.#opening?.start()
+    if (!this.#outbox.exceeds(this.#host.settings.maxBuffered)) return false
+    this.destroy('overflow')
+    return true
   }
 
   #needEventStream (): void {

@@ -1,4 +1,5 @@
 /** How a connection ends: exactly once, with the first reason given, whoever ends it and however. */
+import { link, unlink } from './links.ts'
 import { checkReason, type CloseReason } from './reasons.ts'
 
 /**
@@ -13,7 +14,7 @@ export abstract class Lifecycle {
   // These three are made when somebody asks: most connections never do.
   #abort: AbortController | null = null
   #closed: { promise: Promise<CloseReason>, settle: (reason: CloseReason) => void } | null = null
-  #unlink: Array<() => void> | null = null
+  #links: AbortSignal[] | null = null
 
   get phase (): Phase {
     return this.#phase
@@ -72,10 +73,9 @@ export abstract class Lifecycle {
       this.destroy('error')
       return
     }
-    const cut = () => { this.destroy('error') }
-    signal.addEventListener('abort', cut, { once: true })
-    this.#unlink ??= []
-    this.#unlink.push(() => { signal.removeEventListener('abort', cut) })
+    link(signal, this)
+    this.#links ??= []
+    this.#links.push(signal)
   }
 
   /** @internal There is nothing left that could carry a byte; `reason` counts unless there was one before. */
@@ -104,8 +104,8 @@ export abstract class Lifecycle {
 
   #end (reason: CloseReason): void {
     this.#reason = reason
-    for (const unlink of this.#unlink ?? []) unlink()
-    this.#unlink = null
+    for (const signal of this.#links ?? []) unlink(signal, this)
+    this.#links = null
     this.#abort?.abort(reason)
   }
 }

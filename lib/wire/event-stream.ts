@@ -22,6 +22,7 @@ export interface EventOptions {
   retry?: number | undefined
 }
 
+const FIELDS = ['event', 'id', 'retry']
 const LINE_END = /\r\n|\r|\n/   // [spec] CRLF, LF or CR ends a line
 const HALF_A_PAIR = 'the text has half a surrogate pair, which UTF-8 can\'t carry'
 const FORBIDDEN = /[\r\n\0]/    // [spec] the first two would end the field, a NUL makes clients ignore an id
@@ -61,7 +62,12 @@ export function isEventStream (contentType: unknown): boolean {
   return typeof contentType === 'string' && /^text\/event-stream\s*(?:;|$)/i.test(contentType)
 }
 
-function encodeFields ({ event, id, retry }: EventOptions): string {
+function encodeFields (options: EventOptions): string {
+  if (typeof options !== 'object') throw new PST_ERR_FIELD('options', 'an object', describe(options))
+  for (const name in options) {
+    if (!FIELDS.includes(name)) throw new PST_ERR_FIELD(name, `one of ${FIELDS.join(', ')}`, 'an unknown field')
+  }
+  const { event, id, retry } = options
   let fields = ''
   if (event !== undefined) fields += field('event', event)
   if (id !== undefined) fields += field('id', typeof id === 'number' && Number.isFinite(id) ? String(id) : id)

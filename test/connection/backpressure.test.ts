@@ -91,6 +91,32 @@ await t.test('one large event is not an overflow', async (t) => {
   t.ok(client.response.body.toString().endsWith(`data: ${text}\n\n`))
 })
 
+await t.test('a handler may send more than maxBuffered in its one tick, before the take-over, to a client that reads', async (t) => {
+  const { app, port } = await start(t, (app) => {
+    app.stream('/', (_request, reply) => {
+      for (let i = 0; i < 3_000; i++) void reply.event('x'.repeat(1_000))
+      reply.closeChunk()
+    })
+  })
+  const client = (await connect(t, port)).get('/')
+  await client.until((response) => response.complete)
+  t.equal(client.response.body.length, 3_000 * 1_008)
+  await until(() => app.connections.counts.server === 1)
+})
+
+await t.test('where a hook holds the take-over back, too much is an overflow, and logged', async (t) => {
+  const { app, logged } = await start(t, (app) => {
+    app.addHook('onSend', async () => { await delay(1) })
+    app.stream('/', (_request, reply) => {
+      let sent: boolean | Promise<boolean> = true
+      for (let i = 0; sent !== false; i++) sent = reply.event('x'.repeat(1_000))
+    })
+  })
+  await t.rejects(app.inject('/'))
+  t.match(await logged('stream closed'), { reason: 'overflow' })
+  t.equal(app.connections.counts.overflow, 0, 'the registry never knew it')
+})
+
 await t.test('text, Buffers and Uint8Arrays arrive in the order in which they were sent', async (t) => {
   const { client, connection } = await open(t)
   let expected = ''

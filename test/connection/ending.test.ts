@@ -1,4 +1,5 @@
 /** Every way in which an open stream can end over HTTP/1.1 is reported exactly once, with its reason. */
+import { getEventListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
@@ -140,6 +141,29 @@ await t.test('a signal that is linked too late cuts at once, and one that outliv
   t.equal(listeners, 0)
   connection.link(signal)
   t.equal(listeners, 0, 'linking an ended connection does nothing')
+})
+
+await t.test('many connections may share one signal, which has one listener, without a warning', async (t) => {
+  const task = new AbortController()
+  const warnings: Error[] = []
+  const warned = (warning: Error) => { warnings.push(warning) }
+  process.on('warning', warned)
+  t.teardown(() => { process.removeListener('warning', warned) })
+  const { app, port } = await start(t, (app) => {
+    app.stream('/', (_request, reply) => { reply.connection.link(task.signal) })
+  })
+  const witness = new Witness(app)
+  const clients = await Promise.all(Array.from({ length: 20 }, async () => (await connect(t, port)).get('/')))
+  await until(() => witness.opened.length === 20)
+  t.equal(getEventListeners(task.signal, 'abort').length, 1)
+  for (const client of clients.slice(1)) client.leave()
+  await until(() => witness.closed.length === 19)
+  t.equal(getEventListeners(task.signal, 'abort').length, 1)
+  task.abort()
+  await until(() => witness.closed.length === 20)
+  t.same(app.connections.counts.error, 1)
+  t.equal(getEventListeners(task.signal, 'abort').length, 0)
+  t.same(warnings, [])
 })
 
 await t.test('a handler that throws after the take-over cuts the connection, and is logged once', async (t) => {

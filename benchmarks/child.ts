@@ -1,0 +1,54 @@
+/** Programs in processes of their own, which answer questions and are sure to end. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+export class Child {
+  readonly #process: ChildProcess
+
+  /** @param program its file in this folder, without the extension */
+  constructor (program: string, args: string[] = [], execArgv: string[] = []) {
+    const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url))
+    this.#process = fork(file, args, { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  }
+
+  get pid (): number {
+    return this.#process.pid as number
+  }
+
+  /**
+   * One question at a time.
+   * @param limit ms
+   */
+  async ask<Answer> (question: string, limit: number): Promise<Answer> {
+    const over = new AbortController()
+    const signal = AbortSignal.any([over.signal, AbortSignal.timeout(limit)])
+    const gone = once(this.#process, 'exit', { signal }).then(([code, by]) => { throw new Error(`it ended with ${code ?? by}`) })
+    try {
+      this.#process.send(question)
+      const [answer] = await Promise.race([once(this.#process, 'message', { signal }), gone]) as [Answer]
+      return answer
+    } catch (cause) {
+      throw new Error(`process ${this.pid} has no answer to "${question}" within ${limit} ms`, { cause })
+    } finally {
+      over.abort()
+      gone.catch(() => {})
+    }
+  }
+
+  async stop (): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    const exit = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await exit
+  }
+}
+
+/** In the child: how to answer each question. It ends with its parent, or after `lifetime` ms. */
+export function answer (answers: Record<string, () => unknown>, lifetime: number): void {
+  process.on('message', (question: string) => {
+    void Promise.resolve(answers[question]?.()).then((found) => { process.send?.(found ?? null) })
+  })
+  process.on('disconnect', () => { process.exit() })
+  setTimeout(() => { process.exit(2) }, lifetime).unref()
+}
