@@ -1,5 +1,6 @@
 /** The verbs on `reply`, and what makes them safe in any route: handlers are watched, and so is what goes out. */
 import { randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Connection, type Opening, type Sent } from '../lib/connection/connection.ts'
@@ -99,10 +100,23 @@ function begin (reply: FastifyReply): TakeOver {
   const ownHost = request.routeOptions.config[kHost]
   const takeOver = new TakeOver(reply as Reply, (opening) => connect(request, reply, ownHost ?? server[kHost], opening), ownHost !== undefined)
   reply[kTakeOver] = takeOver
+  reply.send = send
+  if (ownHost !== undefined) reply.then = then
   const handling = reply[kHandling]
   if (handling instanceof Promise) handling.catch(() => { takeOver.failed() })
   reply[kHandling] = null
   return takeOver
+}
+
+function send (this: FastifyReply, payload?: unknown): FastifyReply {
+  this[kTakeOver]?.otherwise(payload)
+  return Object.getPrototypeOf(this).send.call(this, payload)
+}
+
+// What an async handler does that returns the reply: it waits for the response to end, so it has set its stream up.
+function then (this: FastifyReply, ...args: Parameters<FastifyReply['then']>): void {
+  this[kTakeOver]?.follow(undefined)
+  Object.getPrototypeOf(this).then.apply(this, args)
 }
 
 function connect (request: FastifyRequest, reply: FastifyReply, host: Host, opening: Opening): Connection {
@@ -128,7 +142,7 @@ function lastEventId ({ headers, query }: FastifyRequest): string | null {
 // Everything that a GET would say, and no handler run for nobody.
 function answerHead (reply: FastifyReply): FastifyReply {
   setStreamHeaders(reply)
-  return reply.send()
+  return reply.send(Readable.from([]))   // which has no length, no more than the stream
 }
 
 export default fp(reply, { name: 'pastelli/reply', fastify: '5.x', dependencies: ['pastelli/connections'] })

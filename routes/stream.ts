@@ -49,14 +49,8 @@ function stream (fastify: FastifyInstance, _options: object, done: () => void): 
 
 function declare (fastify: FastifyInstance, path: string, options: OwnOptions, handler: Handler): FastifyInstance {
   const host = routeHost(fastify[kHost], options)
-  const methods = [options.method ?? 'GET'].flat()
-  const route = { ...options, url: path, handler, config: { ...options.config, [kHost]: host }, exposeHeadRoute: false }
-  fastify.route({ ...route, method: methods })
-  // Fastify's own HEAD twin would run the handler.
-  const wantsHead = methods.includes('GET') && options.exposeHeadRoute !== false
-  if (wantsHead && !fastify.hasRoute({ url: fastify.prefix + path, method: 'HEAD', constraints: options.constraints ?? {} })) {
-    fastify.route({ ...route, method: 'HEAD' })
-  }
+  // Fastify's HEAD twin comes along: it is answered without the handler.
+  fastify.route({ ...options, url: path, handler, method: options.method ?? 'GET', config: { ...options.config, [kHost]: host } })
   return fastify
 }
 

@@ -23,8 +23,8 @@ export class Clock {
 
   /** Ticks finely enough for these settings, from now on. */
   cover ({ heartbeat, maxAge, writeTimeout, drain }: Readonly<Settings>): void {
-    // Two ticks a heartbeat make it come 1 to 1.5 intervals after the last byte.
-    const wanted = [heartbeat / 2, maxAge / 16, writeTimeout / 4, drain / 4].filter((period) => period !== 0)
+    // A sweep sees up to one period late that bytes were written, and as much later that they are a heartbeat old.
+    const wanted = [heartbeat / 4, maxAge / 16, writeTimeout / 4, drain / 4].filter((period) => period !== 0)
     this.#period = Math.max(MIN_PERIOD, Math.min(this.#period, ...wanted))
   }
 

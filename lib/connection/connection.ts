@@ -8,7 +8,7 @@ import { Lifecycle } from './lifecycle.ts'
 import { freePlaces } from './limits.ts'
 import { Outbox } from './outbox.ts'
 import type { CloseReason } from './reasons.ts'
-import { flushLater, nextTurn, overstayed, tickTime } from './tick.ts'
+import { currentTurn, flushLater, nextTurn, overstayed } from './tick.ts'
 import type { Transport, TransportName } from './transport.ts'
 
 /**
@@ -64,10 +64,13 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   #events = 0
   #openedAt = 0
   #expiresAt = Infinity
-  // When bytes were last given to the transport, and when the transport was last seen to get rid of some.
+  // Whether bytes were written since the last sweep, when a sweep last saw that, and when it last saw some taken.
+  #wrote = false
   #activeAt = 0
   #movedAt = 0
   #taken = 0
+  #turn = -1
+  #sendsThisTurn = 0
   #name: string | null = null
   #state: State | null = null
 
@@ -195,7 +198,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#opening = null
     this.#eventStream = eventStream
     this.#transportName = transport.name
-    this.#openedAt = this.#movedAt = performance.now()
+    this.#openedAt = this.#activeAt = this.#movedAt = performance.now()
     // A share at random, so that clients that came together do not come back together.
     if (settings.maxAge !== 0) this.#expiresAt = this.#openedAt + settings.maxAge * (0.75 + 0.25 * Math.random())
     this.#outbox.attach(transport)
@@ -204,7 +207,6 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     registry.add(this)
     clock.start()
     this.endTick()
-    this.#activeAt = this.#openedAt
     if (closing) this.finish(this.reason as unknown as CloseReason)
   }
 
@@ -222,7 +224,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
       this.destroy('client')   // it has closed its half, and Node the other
       return
     }
-    this.#activeAt = tickTime()
+    this.#wrote = true
     this.#outbox.flush()
   }
 
@@ -232,6 +234,8 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (transport === null) return
     const { settings } = this.#host
     const stuck = this.#stuckFor(transport, now)
+    if (this.#wrote) this.#activeAt = now
+    this.#wrote = false
     if (this.phase === 'closing') {
       if (stuck >= settings.drain) this.destroy()
     } else if (settings.writeTimeout !== 0 && stuck >= settings.writeTimeout) {
@@ -283,12 +287,28 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   #send (bytes: string | Uint8Array): Sent {
     const outbox = this.#outbox
     if (outbox.exceeds(this.#host.settings.maxBuffered) && this.#overflows()) return false
-    if (outbox.isIdle && outbox.transport !== null) flushLater(this)
+    const alone = this.#sendsAlone()
+    if (!alone && outbox.isIdle && outbox.transport !== null) flushLater(this)
     if (typeof bytes === 'string') outbox.addText(bytes)
     else outbox.addBytes(bytes)
     const sent = outbox.isFull ? outbox.room() : overstayed() ? nextTurn().then(() => this.reason === null) : true
-    if (outbox.isWorthAWrite) this.flush()
+    if (alone) this.endTick()
+    else if (outbox.isWorthAWrite) this.flush()
     return sent
+  }
+
+  // One that sends once a turn, as tokens come, is written to at once: to gather for the end of the tick would cost 0.5 of
+  // its 5 µs (2026-11). One that lately sent more in a turn gathers.
+  #sendsAlone (): boolean {
+    const turn = currentTurn()
+    if (turn === this.#turn) {
+      this.#sendsThisTurn++
+      return false
+    }
+    const alone = this.#sendsThisTurn === 1
+    this.#turn = turn
+    this.#sendsThisTurn = 1
+    return alone
   }
 
   // What one handler sends in one tick may be more than may wait for a client that is slow.

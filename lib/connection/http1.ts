@@ -49,14 +49,6 @@ export class Http1Transport implements Transport {
     this.#socket.write(start === 0 ? frame : frame.subarray(start), written)
   }
 
-  cork (): void {
-    this.#socket.cork()
-  }
-
-  uncork (): void {
-    this.#socket.uncork()
-  }
-
   end (last: boolean): void {
     unmarkStreaming(this.#socket)
     if (last) this.#response.end(() => this.#socket.destroySoon())

@@ -34,14 +34,6 @@ export class Http2Transport implements Transport {
     this.#stream.write(bytes, written)
   }
 
-  cork (): void {
-    this.#stream.cork()
-  }
-
-  uncork (): void {
-    this.#stream.uncork()
-  }
-
   end (): void {
     this.#stream.end()
   }

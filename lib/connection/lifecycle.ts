@@ -62,6 +62,7 @@ export abstract class Lifecycle {
   destroy (reason: CloseReason = 'server'): void {
     checkReason(reason)
     if (this.#phase === 'closed') return
+    if (this.#reason === null) this.#end(reason)
     this.cut()
     this.ended(reason)
   }

@@ -18,10 +18,6 @@ export class Limits {
     return this.#maxPerKey !== Infinity
   }
 
-  get taken (): number {
-    return this.#taken
-  }
-
   /** @throws PST_ERR_MAX_CONNECTIONS, PST_ERR_MAX_CONNECTIONS_PER_KEY; nothing is taken then */
   take (key: string): void {
     if (this.#taken >= this.#max) throw new PST_ERR_MAX_CONNECTIONS()

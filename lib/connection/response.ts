@@ -42,14 +42,6 @@ export class ResponseTransport implements Transport {
     this.#writable.write(bytes, written)
   }
 
-  cork (): void {
-    this.#writable.cork()
-  }
-
-  uncork (): void {
-    this.#writable.uncork()
-  }
-
   end (): void {
     this.#end()
   }

@@ -20,7 +20,7 @@ import type { Transport } from './transport.ts'
 /** What is needed of Fastify's reply. */
 export interface Reply {
   readonly raw: ServerResponse | Http2ServerResponse
-  readonly request: { readonly raw: IncomingMessage | Http2ServerRequest, readonly method: string }
+  readonly request: { readonly raw: IncomingMessage | Http2ServerRequest, readonly method: string, readonly is404: boolean }
   readonly log: Log
   readonly sent: boolean
   statusCode: number
@@ -73,7 +73,8 @@ export class TakeOver extends EventEmitter implements Opening {
   sendChunked (status: number): void {
     if (!allowsBody(status)) throw new PST_ERR_STATUS(String(status))
     if (this.#stage === 'done') throw new PST_ERR_HEAD_SENT('sendChunked')
-    if (this.#stage === 'void' && this.connection.reason === 'server') throw new PST_ERR_ANSWERED('sendChunked')
+    const isAnswered = this.#stage === 'void' ? this.connection.reason === 'server' : this.#reply?.sent
+    if (isAnswered) throw new PST_ERR_ANSWERED('sendChunked')
     if (this.#reply !== null) this.#reply.statusCode = status
     this.begin(false)
   }
@@ -106,7 +107,7 @@ export class TakeOver extends EventEmitter implements Opening {
       return result
     }
     return result.then((value) => {
-      this.#returned(value)
+      this.#returned(value, true)
       return value
     }, (error: unknown) => {
       this.failed()
@@ -120,8 +121,21 @@ export class TakeOver extends EventEmitter implements Opening {
     if (this.#stage === 'done') this.connection.destroy('error')
   }
 
-  /** Sends the stream. */
-  start (): void {
+  /**
+   * The app sends this by itself: another answer, which ends the take-over here and not only when it comes to `screen`,
+   * through hooks that may take their time. Silence is none: what Fastify sends for a handler that settles.
+   */
+  otherwise (payload: unknown): void {
+    if (payload === this || this.#stage === 'done') return
+    const isSilence = payload === undefined && (this.#stage !== 'waiting' || (this.#events && !this.#isRoute))
+    if (!isSilence) this.#answered()
+  }
+
+  /**
+   * Sends the stream.
+   * @param settling whether Fastify answers by itself where there can be no stream
+   */
+  start (settling = false): void {
     const reply = this.#reply
     if (reply === null || (this.#stage !== 'waiting' && this.#stage !== 'begun')) return
     if (reply.sent) {
@@ -131,7 +145,7 @@ export class TakeOver extends EventEmitter implements Opening {
     if (!this.#prepare(reply)) {
       if (this.connection.phase === 'closed') reply.hijack()   // the client has left
       else this.#answered()
-      if (!reply.sent) reply.send()
+      if (!reply.sent && !settling) reply.send()
       return
     }
     try {
@@ -148,7 +162,8 @@ export class TakeOver extends EventEmitter implements Opening {
    * handler that settles with `undefined` meanwhile is not taken for an answer, and another answer ends the take-over.
    */
   screen (payload: unknown): unknown {
-    if (payload === this || this.#stage === 'done' || this.#stage === 'void') return payload
+    if (payload === this || this.#stage === 'void') return payload
+    if (this.#stage === 'done') return WITHHELD
     if (payload === undefined) {
       if (this.#stage === 'sent') return WITHHELD
       const starts = this.#stage === 'begun' || (this.#events && !this.#isRoute)
@@ -158,10 +173,13 @@ export class TakeOver extends EventEmitter implements Opening {
     return payload
   }
 
-  /** Fastify watches the payload, then the response, then pipes the one into the other: this is the first it does. */
+  /**
+   * Fastify watches the payload, for its close last, then the response, then pipes the one into the other. Hooks may
+   * watch it before, and the response after that: so the last time counts.
+   */
   override on (...args: Parameters<EventEmitter['on']>): this {
     const raw = this.#reply?.raw
-    if (raw !== undefined) this.#listeners ??= new Map(raw.eventNames().map((name) => [name, raw.listenerCount(name)]))
+    if (raw !== undefined && args[0] === 'close') this.#listeners = new Map(raw.eventNames().map((name) => [name, raw.listenerCount(name)]))
     return super.on(...args)
   }
 
@@ -224,7 +242,8 @@ export class TakeOver extends EventEmitter implements Opening {
 
   // Fastify ends the response, behind what a hook put before it or with trailers, when the payload ends.
   #wrap (destination: Writable, raw: Reply['raw']): Transport {
-    return new ResponseTransport(destination, () => { this.#emitEnd() }, () => { raw.destroy() })
+    // In the next tick: who pipes may listen only once `pipe` has returned.
+    return new ResponseTransport(destination, () => { process.nextTick(() => { this.#emitEnd() }) }, () => { raw.destroy() })
   }
 
   // Whether the response can become a stream; if so its head is complete. Else it goes out without a body.
@@ -235,9 +254,9 @@ export class TakeOver extends EventEmitter implements Opening {
     return true
   }
 
-  #returned (value: unknown): void {
+  #returned (value: unknown, settling = false): void {
     const isSilent = value === undefined || value === this.#reply
-    if (isSilent && this.#stage === 'waiting' && this.#events) this.start()
+    if (isSilent && this.#stage === 'waiting' && this.#events && this.#reply?.request.is404 === false) this.start(settling)
   }
 
   #answered (): void {

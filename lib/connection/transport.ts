@@ -19,9 +19,6 @@ export interface Transport {
   writeText: (text: string, size: number, written?: () => void) => void
   /** Gives bytes, like `writeText`. */
   writeBytes: (bytes: Uint8Array, written?: () => void) => void
-  /** Gathers what is given until `uncork` into one write. */
-  cork: () => void
-  uncork: () => void
   /** Ends the response properly behind what was given. `last`: nothing shall follow on its socket. */
   end: (last: boolean) => void
   /** Cuts the connection without a proper end. */

@@ -110,6 +110,8 @@ await t.test('a connection tells about itself, and keeps what the app puts on it
   t.equal(connection.transport, 'http1')
   t.equal(connection.lastEventId, 'header', 'the header beats the query')
   t.same(connection.state, { user: 7 })
+  connection.state = { user: 8 }
+  t.same(connection.state, { user: 8 })
   t.equal(connection.events, 1)
   t.equal(connection.bytes, 25)
   t.ok(connection.openedAt >= before - 1 && connection.openedAt <= Date.now() + 1)
