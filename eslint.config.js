@@ -1,3 +1,4 @@
+import globals from 'globals'
 import neostandard, { plugins, resolveIgnoresFromGitignore } from 'neostandard'
 
 export default [
@@ -18,6 +19,10 @@ export default [
       '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
       '@typescript-eslint/no-import-type-side-effects': 'error',
     },
+  },
+  {
+    files: ['examples/*/public/**/*.js'],
+    languageOptions: { globals: globals.browser },
   },
   {
     // Reports go through the app's logger, or to the caller as an error.

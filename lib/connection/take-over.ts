@@ -148,13 +148,7 @@ export class TakeOver extends EventEmitter implements Opening {
       if (!reply.sent && !settling) reply.send()
       return
     }
-    try {
-      reply.send(this)
-    } catch (err) {
-      this.failed()
-      this.#answered()
-      reply.send(err)
-    }
+    reply.send(this)
   }
 
   /**

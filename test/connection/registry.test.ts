@@ -110,8 +110,9 @@ await t.test('a connection tells about itself, and keeps what the app puts on it
   t.equal(connection.transport, 'http1')
   t.equal(connection.lastEventId, 'header', 'the header beats the query')
   t.same(connection.state, { user: 7 })
-  connection.state = { user: 8 }
-  t.same(connection.state, { user: 8 })
+  const state: object = { user: 8 }
+  connection.state = state
+  t.equal(connection.state, state)
   t.equal(connection.events, 1)
   t.equal(connection.bytes, 25)
   t.ok(connection.openedAt >= before - 1 && connection.openedAt <= Date.now() + 1)
