@@ -1,10 +1,10 @@
 /** The verbs on `reply`, and what makes them safe in any route: handlers are watched, and so is what goes out. */
-import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Connection, type Opening, type Sent } from '../lib/connection/connection.ts'
 import type { Host } from '../lib/connection/host.ts'
+import { makeId } from '../lib/connection/id.ts'
 import { takePlaces } from '../lib/connection/limits.ts'
 import { type Reply, setStreamHeaders, TakeOver, WITHHELD } from '../lib/connection/take-over.ts'
 import { kHandling, kHost, kTakeOver } from '../lib/symbols.ts'
@@ -63,7 +63,7 @@ function reply (fastify: FastifyInstance, _options: object, done: () => void): v
     const isStream = route.config?.[kHost] !== undefined
     route.handler = function (request, reply) {
       if (isStream && request.method === 'HEAD') return answerHead(reply)
-      if (isStream) takeOverOf(reply)
+      if (isStream) takeOverOf(reply).handling()
       try {
         return watch(reply, handler.call(this, request, reply))
       } catch (error) {
@@ -128,7 +128,7 @@ function connect (request: FastifyRequest, reply: FastifyReply, host: Host, open
     throw error
   }
   const origin = { route: request.routeOptions.url ?? '', lastEventId: lastEventId(request), key, log: reply.log }
-  return new Connection(randomUUID(), origin, host, opening)
+  return new Connection(makeId(), origin, host, opening)
 }
 
 // The header beats the query, which EventSource repeats unchanged when it reconnects.

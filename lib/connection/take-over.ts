@@ -43,6 +43,9 @@ export const WITHHELD = Symbol('pastelli.withheld')
  */
 type Stage = 'waiting' | 'begun' | 'sent' | 'done' | 'void'
 
+// What Node's `finished`, which Fastify uses, listens to.
+const WATCHED = ['close', 'end', 'error', 'finish']
+
 export class TakeOver extends EventEmitter implements Opening {
   readonly connection: Connection
   readonly #isRoute: boolean
@@ -50,8 +53,11 @@ export class TakeOver extends EventEmitter implements Opening {
   #stage: Stage = 'waiting'
   #events: boolean
   #failed = false
-  // How many listeners the response had before Fastify's own, by event.
-  #listeners: Map<string | symbol, number> | null = null
+  #isHandling = false
+  // Whether Fastify is about to answer for a handler that settled in silence, which the stream has done already.
+  #isSilenceDue = false
+  // How many listeners the response had before Fastify's own, for each of WATCHED.
+  #listeners: number[] = []
 
   /**
    * @param connect makes the connection that will own the response
@@ -83,8 +89,12 @@ export class TakeOver extends EventEmitter implements Opening {
     if (events) this.declare()
     if (this.#stage !== 'waiting') return
     this.#stage = 'begun'
-    // The end of the tick: behind the promises that this tick settles, so that a throw in it is still an error response.
-    queueMicrotask(() => { process.nextTick(() => { this.start() }) })
+    if (!this.#isHandling) this.#startLater()
+  }
+
+  /** The handler is about to run. */
+  handling (): void {
+    this.#isHandling = true
   }
 
   declare (): void {
@@ -102,10 +112,12 @@ export class TakeOver extends EventEmitter implements Opening {
 
   /** Watches what the handler answers: a failure after the take-over cuts the stream, silence before it starts one. */
   follow (result: unknown): unknown {
+    this.#isHandling = false
     if (!isThenable(result)) {
       this.#returned(result)
       return result
     }
+    if (this.#stage === 'begun') this.#startLater()
     return result.then((value) => {
       this.#returned(value, true)
       return value
@@ -148,6 +160,7 @@ export class TakeOver extends EventEmitter implements Opening {
       if (!reply.sent && !settling) reply.send()
       return
     }
+    this.#isSilenceDue = settling
     reply.send(this)
   }
 
@@ -156,6 +169,10 @@ export class TakeOver extends EventEmitter implements Opening {
    * handler that settles with `undefined` meanwhile is not taken for an answer, and another answer ends the take-over.
    */
   screen (payload: unknown): unknown {
+    if (payload === undefined && this.#isSilenceDue) {
+      this.#isSilenceDue = false
+      return WITHHELD
+    }
     if (payload === this || this.#stage === 'void') return payload
     if (this.#stage === 'done') return WITHHELD
     if (payload === undefined) {
@@ -173,7 +190,7 @@ export class TakeOver extends EventEmitter implements Opening {
    */
   override on (...args: Parameters<EventEmitter['on']>): this {
     const raw = this.#reply?.raw
-    if (raw !== undefined && args[0] === 'close') this.#listeners = new Map(raw.eventNames().map((name) => [name, raw.listenerCount(name)]))
+    if (raw !== undefined && args[0] === 'close') this.#listeners = WATCHED.map((name) => raw.listenerCount(name))
     return super.on(...args)
   }
 
@@ -227,10 +244,10 @@ export class TakeOver extends EventEmitter implements Opening {
   // (2026-11), no second line is logged, and the reply can be forgotten.
   #dismissFastify (raw: Reply['raw']): void {
     this.removeAllListeners()
-    for (const name of raw.eventNames()) {
-      for (const listener of raw.rawListeners(name).slice(this.#listeners?.get(name) ?? 0)) {
-        raw.removeListener(name, listener as () => void)
-      }
+    for (const [i, name] of WATCHED.entries()) {
+      const before = this.#listeners[i]
+      if (raw.listenerCount(name) === before) continue
+      for (const listener of raw.rawListeners(name).slice(before)) raw.removeListener(name, listener as () => void)
     }
   }
 
@@ -250,7 +267,13 @@ export class TakeOver extends EventEmitter implements Opening {
 
   #returned (value: unknown, settling = false): void {
     const isSilent = value === undefined || value === this.#reply
-    if (isSilent && this.#stage === 'waiting' && this.#events && this.#reply?.request.is404 === false) this.start(settling)
+    const starts = this.#stage === 'begun' || (this.#stage === 'waiting' && this.#events)
+    if (isSilent && starts && this.#reply?.request.is404 === false) this.start(settling)
+  }
+
+  // The end of the tick: behind the promises that this tick settles, so that a throw in it is still an error response.
+  #startLater (): void {
+    queueMicrotask(() => { process.nextTick(() => { this.start() }) })
   }
 
   #answered (): void {
