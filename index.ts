@@ -5,6 +5,8 @@ import { PST_ERR_REGISTERED } from './lib/errors.ts'
 import { type Options, type StreamOptions as OptionsOfStream, parseOptions } from './lib/options.ts'
 import connections from './plugins/connections.ts'
 import reply from './plugins/reply.ts'
+import shutdown from './plugins/shutdown.ts'
+import strayBytes from './plugins/stray-bytes.ts'
 import stream from './routes/stream.ts'
 
 /** What `register` takes. */
@@ -21,6 +23,8 @@ async function pastelli (fastify: FastifyInstance, options: PastelliOptions): Pr
   if (fastify.hasDecorator('connections')) throw new PST_ERR_REGISTERED()
   const settings = parseOptions(options)
   await fastify.register(connections, { settings })
+  await fastify.register(shutdown)
+  await fastify.register(strayBytes)
   await fastify.register(reply)
   await fastify.register(stream)
 }

@@ -22,6 +22,9 @@ export class Outbox {
   #text = ''
   #textSize = 0
   #fresh = ''
+  // At least the bytes of all that is gathered, and up to where there is certainly room and no write worth while.
+  #bound = 0
+  #ease: number
   #given = 0
   #givenThisTick = 0
   // Whether the last write left something queued in the transport: asking it each time would cost as much.
@@ -30,6 +33,7 @@ export class Outbox {
 
   constructor (highWaterMark: number) {
     this.#highWaterMark = highWaterMark
+    this.#ease = Math.min(highWaterMark, WORTH_A_WRITE)
   }
 
   get transport (): Transport | null {
@@ -37,22 +41,27 @@ export class Outbox {
   }
 
   get isEmpty (): boolean {
-    return this.#fresh === '' && this.#textSize + this.#partsSize === 0
+    return this.#bound === 0
   }
 
   /** Whether nothing came in since the tick began. */
   get isIdle (): boolean {
-    return this.isEmpty && this.#givenThisTick === 0
+    return this.#bound === 0 && this.#givenThisTick === 0
   }
 
   get isWorthAWrite (): boolean {
-    return this.#textSize + this.#partsSize + this.#fresh.length > WORTH_A_WRITE
+    return this.#bound > WORTH_A_WRITE && this.gathered > WORTH_A_WRITE
+  }
+
+  /** Whether more than the high-water mark is queued, or was sent in this tick: then senders shall wait. */
+  get isFull (): boolean {
+    return this.exceeds(this.#highWaterMark - this.#givenThisTick)
   }
 
   /** Bytes gathered, and not yet given to the transport. */
   get gathered (): number {
     this.#measure()
-    return this.#textSize + this.#partsSize
+    return this.#bound
   }
 
   /** Bytes given to the transport, and not yet taken by the operating system. */
@@ -67,23 +76,27 @@ export class Outbox {
 
   /** Whether more than this is queued: gathered or backlogged. */
   exceeds (bytes: number): boolean {
-    const known = this.#textSize + this.#partsSize + this.backlog
-    if (known + this.#fresh.length * MAX_BYTES <= bytes) return false
-    return this.gathered + this.backlog > bytes
-  }
-
-  /** Whether more than the high-water mark is queued, or was sent in this tick: then senders shall wait. */
-  get isFull (): boolean {
-    return this.exceeds(this.#highWaterMark - this.#givenThisTick)
+    const { backlog } = this
+    return this.#bound + backlog > bytes && this.gathered + backlog > bytes
   }
 
   attach (transport: Transport): void {
     this.#transport = transport
   }
 
+  /** Takes text if there is room for it beyond doubt; else nothing happens. */
+  takeEasily (text: string): boolean {
+    const bound = this.#bound + text.length * MAX_BYTES
+    if (bound > this.#ease) return false
+    this.#bound = bound
+    this.#fresh += text
+    return true
+  }
+
   /** @param text well-formed: else its parts would measure more than the whole */
   addText (text: string): void {
     this.#fresh += text
+    this.#bound += text.length * MAX_BYTES
   }
 
   addBytes (bytes: Uint8Array): void {
@@ -91,17 +104,19 @@ export class Outbox {
     this.#parts ??= []
     this.#parts.push(bytes)
     this.#partsSize += bytes.byteLength
+    this.#bound += bytes.byteLength
   }
 
   /** Puts text before everything gathered. */
   prepend (text: string): void {
-    if (this.#parts !== null) {
-      const bytes = Buffer.from(text)
-      this.#parts.unshift(bytes)
-      this.#partsSize += bytes.byteLength
-    } else {
+    const size = Buffer.byteLength(text)
+    this.#bound += size
+    if (this.#parts === null) {
       this.#text = text + this.#text
-      this.#textSize += Buffer.byteLength(text)
+      this.#textSize += size
+    } else {
+      this.#parts.unshift(Buffer.from(text))
+      this.#partsSize += size
     }
   }
 
@@ -118,10 +133,12 @@ export class Outbox {
     }
     this.#empty()
     this.#backlogged = transport.queued !== 0
+    this.#setEase()
   }
 
   endTick (): void {
     this.#givenThisTick = 0
+    this.#setEase()
   }
 
   /**
@@ -161,11 +178,16 @@ export class Outbox {
     })
   }
 
+  #setEase (): void {
+    this.#ease = this.#backlogged ? -1 : Math.min(this.#highWaterMark - this.#givenThisTick, WORTH_A_WRITE)
+  }
+
   #measure (): void {
     if (this.#fresh === '') return
     this.#textSize += Buffer.byteLength(this.#fresh)
     this.#text += this.#fresh
     this.#fresh = ''
+    this.#bound = this.#textSize + this.#partsSize
   }
 
   // Text that bytes follow becomes bytes.
@@ -187,5 +209,6 @@ export class Outbox {
     this.#partsSize = 0
     this.#text = ''
     this.#textSize = 0
+    this.#bound = 0
   }
 }

@@ -132,6 +132,33 @@ await t.test('listening ends before the first stream does, on both addresses of 
   }
 })
 
+for (const tls of [false, true]) {
+  await t.test(`sockets that browsers open in advance, over ${tls ? 'TLS' : 'TCP'}, do not hold the server up, and are never told 503`, async (t) => {
+    const { app, port } = await start(t, (app) => { app.stream('/', (_request, reply) => { reply.event('hello') }) }, { tls })
+    const silent = await connect(t, port)
+    const spare = await connect(t, port, { tls })
+    const used = (await connect(t, port, { tls })).get('/')
+    await used.until('hello')
+    app.connections.once('close', () => { spare.get('/') })
+    await app.close()
+    await used.ended()
+    t.ok(used.response.complete)
+    for (const client of [silent, spare]) {
+      await client.ended()
+      t.equal(client.text, '')
+    }
+  })
+}
+
+await t.test('a socket that is opened in advance does not hold an HTTP/2 server up either', async (t) => {
+  for (const tls of [false, true]) {
+    const { app, port } = await start(t, (app) => { app.stream('/', () => {}) }, { http2: true, tls })
+    const silent = await connect(t, port)
+    await app.close()
+    await silent.ended()
+  }
+})
+
 await t.test('stray bytes are cut on the second address of localhost too', async (t) => {
   const { app, port } = await listenOnBoth(t)
   for (const host of HOSTS) {

@@ -1,0 +1,74 @@
+/** `app.close()`: nobody new is let in, then every stream ends, within a deadline. */
+import type { IncomingMessage } from 'node:http'
+import type { Http2Session } from 'node:http2'
+import { Server as HttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { drain } from '../lib/connection/drain.ts'
+import { kHost } from '../lib/symbols.ts'
+
+function shutdown (fastify: FastifyInstance, _options: object, done: () => void): void {
+  const sessions = trackSessions(fastify)
+  const spares = trackSpares(fastify)
+  fastify.addHook('preClose', async () => {
+    refuseNewcomers(fastify)
+    for (const spare of spares) if (isUnused(spare, fastify)) spare.destroy()
+    for (const session of sessions) session.close()   // GOAWAY: open streams go on, new ones go elsewhere
+    const { registry, settings } = fastify[kHost]
+    await drain(registry, settings.drain, settings.retry)
+    for (const session of sessions) session.destroy()
+    closeIdle(fastify)
+  })
+  done()
+}
+
+// A browser that is told 503 never comes back; one that is refused tries again. So listening ends before the first
+// stream does. `localhost` has two addresses, and two servers: the second one ends listening with the `unref` of the first.
+function refuseNewcomers (fastify: FastifyInstance): void {
+  const { server } = fastify
+  if (!server.listening) return
+  server.close()
+  server.unref()
+  closeIdle(fastify)
+}
+
+// The servers of HTTP/2 have none: their sessions are closed.
+function closeIdle ({ server }: FastifyInstance): void {
+  if ('closeIdleConnections' in server) server.closeIdleConnections()
+}
+
+function trackSessions ({ server }: FastifyInstance): Set<Http2Session> {
+  const sessions = new Set<Http2Session>()
+  server.on('session', (session: Http2Session) => {
+    sessions.add(session)
+    session.once('close', () => { sessions.delete(session) })
+  })
+  return sessions
+}
+
+// Browsers open sockets in advance. To Node one that never sent a request is not idle: it would hold the server up, and
+// a request that came over it now would be told 503.
+function trackSpares ({ server }: FastifyInstance): Set<Socket> {
+  const spares = new Set<Socket>()
+  function forget (this: Socket): void {
+    spares.delete(this)
+  }
+  const track = (socket: Socket) => {
+    spares.add(socket)
+    socket.on('close', forget)
+  }
+  server.on('connection', track)
+  if (server instanceof HttpsServer) server.on('secureConnection', track)
+  server.on('request', ({ socket }: IncomingMessage) => {
+    if (spares.delete(socket)) socket.removeListener('close', forget)
+  })
+  return spares
+}
+
+// Under TLS, and under HTTP/2, the socket that brings requests is another one: then only silence tells.
+function isUnused (socket: Socket, { server }: FastifyInstance): boolean {
+  return socket.bytesRead === 0 || (server instanceof HttpsServer && 'encrypted' in socket)
+}
+
+export default fp(shutdown, { name: 'pastelli/shutdown', fastify: '5.x', dependencies: ['pastelli/connections'] })
