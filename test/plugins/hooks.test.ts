@@ -48,14 +48,18 @@ t.test('onRequestAbort runs when the client leaves a stream', async (t) => {
   t.same(ran, ['/'])
 })
 
-// The oldest Fastify that we serve has no such option.
+// The oldest Fastify that we serve has no such option, nor a type for it.
+function handlerTimeout (ms: number): object {
+  return { handlerTimeout: ms }
+}
+
 if ('handlerTimeout' in fastify().initialConfig) {
   t.test('handlerTimeout before the take-over is Fastify\'s 503, and ends the connection that waits', async (t) => {
     const reasons: string[] = []
     const { app, port } = await start(t, (app) => {
       app.stream('/stream', async (_request, { connection }) => { reasons.push(await connection.closed) })
       app.get('/plain', async (_request, { connection }) => { reasons.push(await connection.closed) })
-    }, { handlerTimeout: 50, pastelli: { maxConnections: 1 } })
+    }, { ...handlerTimeout(50), pastelli: { maxConnections: 1 } })
     for (const path of ['/stream', '/plain']) {
       const { status, body } = await (await connect(t, port)).get(path).answer()
       t.equal(status, 503, path)
@@ -77,8 +81,8 @@ t.test('handlerTimeout does not end a live stream, whether its handler has retur
       reply.event('a')
       await reply.connection.closed
     })
-    app.stream('/own', { handlerTimeout: 20 }, (_request, reply) => { reply.event('a') })
-  }, { handlerTimeout: 50 })
+    app.stream('/own', handlerTimeout(20), (_request, reply) => { reply.event('a') })
+  }, handlerTimeout(50))
   const clients = await Promise.all(['/returned', '/waits', '/plain', '/own'].map(async (path) => (await connect(t, port)).get(path)))
   for (const client of clients) await client.until('data: a\n\n')
   await delay(120)   // more than twice the timeout
