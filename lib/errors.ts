@@ -21,6 +21,10 @@ export const PST_ERR_DATA = createError<[why: string]>(
 export const PST_ERR_CHUNK = createError<[type: string]>(
   'PST_ERR_CHUNK', 'A chunk must be a string, a Buffer or a Uint8Array, got %s', 500, TypeError)
 
+/** What was given to a verb is not what it takes. */
+export const PST_ERR_ARGUMENT = createError<[verb: string, rule: string, type: string]>(
+  'PST_ERR_ARGUMENT', '%s takes %s, got a value of the type %s', 500, TypeError)
+
 /** The status of a stream must allow a body. */
 export const PST_ERR_STATUS = createError<[status: string]>(
   'PST_ERR_STATUS', 'The status of a stream must be an integer from 200 to 599 that allows a body, got %s', 500, RangeError)

@@ -74,7 +74,7 @@ export type Options<Request = unknown> = { [Name in keyof Settings<Request>]?: S
 /** What a stream route takes besides Fastify's own route options. */
 export type StreamOptions<Request = unknown> = { [Name in keyof StreamSettings<Request>]?: StreamSettings<Request>[Name] | undefined }
 
-const DEFAULTS: Readonly<Settings<{ ip: string }>> = Object.freeze({
+const DEFAULTS: Readonly<Settings<{ ip?: string }>> = Object.freeze({
   heartbeat: 15_000,
   heartbeatEvent: null,
   retry: 0,
@@ -84,7 +84,7 @@ const DEFAULTS: Readonly<Settings<{ ip: string }>> = Object.freeze({
   maxBuffered: 1024 * 1024,
   maxConnections: Infinity,
   maxConnectionsPerKey: Infinity,
-  key: (request: { ip: string }) => request.ip,
+  key: (request: { ip?: string }) => request.ip ?? '',   // a Unix socket has none
   drain: 10_000
 })
 

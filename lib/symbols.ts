@@ -3,6 +3,9 @@
 /** On an instance: the host of ordinary routes. On a route's config: the host of a stream route. */
 export const kHost = Symbol('pastelli.host')
 
+/** On a route's config: its handler is watched. */
+export const kWatched = Symbol('pastelli.watched')
+
 /** On a reply: its take-over, null while nobody wants one. */
 export const kTakeOver = Symbol('pastelli.takeOver')
 

@@ -4,10 +4,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Connection, type Opening, type Sent } from '../lib/connection/connection.ts'
 import type { Host } from '../lib/connection/host.ts'
+import { PST_ERR_OPTION } from '../lib/errors.ts'
 import { makeId } from '../lib/connection/id.ts'
 import { takePlaces } from '../lib/connection/limits.ts'
 import { type Reply, setStreamHeaders, TakeOver, WITHHELD } from '../lib/connection/take-over.ts'
-import { kHandling, kHost, kTakeOver } from '../lib/symbols.ts'
+import { kHandling, kHost, kTakeOver, kWatched } from '../lib/symbols.ts'
 import type { EventOptions } from '../lib/wire/event-stream.ts'
 
 declare module 'fastify' {
@@ -36,6 +37,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** @internal */
     [kHost]?: Host
+    /** @internal */
+    [kWatched]?: true
   }
 }
 
@@ -45,13 +48,13 @@ const RETRY_AFTER = '5'
 function reply (fastify: FastifyInstance, _options: object, done: () => void): void {
   fastify.decorateReply(kTakeOver, null)
   fastify.decorateReply(kHandling, null)
-  fastify.decorateReply('connection', { getter () { return takeOverOf(this).connection } })
+  fastify.decorateReply('connection', { getter () { return (this[kTakeOver] ?? begin(this, null)).connection } })
   fastify.decorateReply('sendChunked', function (status = 200) {
     takeOverOf(this).sendChunked(status)
     return this
   })
   fastify.decorateReply('initChunk', function (data, options) {
-    this.connection.initChunk(data, options)
+    takeOverOf(this).connection.initChunk(data, options)
     return this
   })
   fastify.decorateReply('chunk', function (bytes) { return takeOverOf(this).connection.chunk(bytes) })
@@ -60,6 +63,7 @@ function reply (fastify: FastifyInstance, _options: object, done: () => void): v
 
   fastify.addHook('onRoute', (route) => {
     const { handler } = route
+    route.config = { ...route.config, [kWatched]: true }
     const isStream = route.config?.[kHost] !== undefined
     route.handler = function (request, reply) {
       if (isStream && request.method === 'HEAD') return answerHead(reply)
@@ -92,13 +96,17 @@ function watch (reply: FastifyReply, result: unknown): unknown {
 }
 
 function takeOverOf (reply: FastifyReply): TakeOver {
-  return reply[kTakeOver] ?? begin(reply)
+  const takeOver = reply[kTakeOver]
+  return takeOver === null || takeOver.gaveWay ? begin(reply, takeOver) : takeOver
 }
 
-function begin (reply: FastifyReply): TakeOver {
+function begin (reply: FastifyReply, before: TakeOver | null): TakeOver {
   const { request, server } = reply
-  const ownHost = request.routeOptions.config[kHost]
-  const takeOver = new TakeOver(reply as Reply, (opening) => connect(request, reply, ownHost ?? server[kHost], opening), ownHost !== undefined)
+  const { [kHost]: ownHost, [kWatched]: isWatched } = request.routeOptions.config
+  if (isWatched === undefined && !request.is404) {
+    reply.log.warn({ route: request.routeOptions.url }, 'this route was declared before pastelli was loaded, so nobody watches whether its handler fails: await register first')
+  }
+  const takeOver = new TakeOver(reply as Reply, (opening) => connect(request, reply, ownHost ?? server[kHost], opening), ownHost !== undefined && before === null, before)
   reply[kTakeOver] = takeOver
   reply.send = send
   if (ownHost !== undefined) reply.then = then
@@ -120,7 +128,8 @@ function then (this: FastifyReply, ...args: Parameters<FastifyReply['then']>): v
 }
 
 function connect (request: FastifyRequest, reply: FastifyReply, host: Host, opening: Opening): Connection {
-  const key = host.limits.some((limit) => limit.keyed) ? host.settings.key(request) : ''
+  const key: unknown = host.limits.some((limit) => limit.keyed) ? host.settings.key(request) : ''
+  if (typeof key !== 'string') throw new PST_ERR_OPTION('key', 'a function from a request to a string', `one that returned a value of the type ${typeof key}`)
   try {
     takePlaces(host.limits, key)
   } catch (error) {

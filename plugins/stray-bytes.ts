@@ -13,7 +13,8 @@ function strayBytes (fastify: FastifyInstance, _options: object, done: () => voi
   const known = new WeakSet<object>([fastify.server])
   const meet = (message: unknown) => {
     const { server } = message as { server: Server }
-    if (known.has(server)) return
+    // One that nobody listens to answers by itself, and would not any more.
+    if (known.has(server) || server.listenerCount('clientError') === 0) return
     known.add(server)
     server.prependListener('clientError', cutIfStreaming)
   }

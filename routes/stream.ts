@@ -6,6 +6,7 @@ import type {
 } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Host } from '../lib/connection/host.ts'
+import { PST_ERR_ARGUMENT } from '../lib/errors.ts'
 import { Limits } from '../lib/connection/limits.ts'
 import { parseStreamOptions, type StreamOptions } from '../lib/options.ts'
 import { kHost } from '../lib/symbols.ts'
@@ -42,6 +43,8 @@ type OwnOptions = Omit<RouteOptions, 'url' | 'handler' | 'method'> & StreamOptio
 function stream (fastify: FastifyInstance, _options: object, done: () => void): void {
   fastify.decorate('stream', function (this: FastifyInstance, path: string, ...rest: [Handler] | [OwnOptions, Handler]) {
     const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest
+    if (typeof options !== 'object' || options === null) throw new PST_ERR_ARGUMENT('stream', 'options that are an object', typeof options)
+    if (handler !== undefined && typeof handler !== 'function') throw new PST_ERR_ARGUMENT('stream', 'a handler that is a function', typeof handler)
     return declare(this, path, options, handler)
   } as never)
   done()

@@ -1,5 +1,5 @@
 /** One open client of any transport: what can be sent to it, and what it tells about itself. */
-import { PST_ERR_CHUNK, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT } from '../errors.ts'
+import { PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT } from '../errors.ts'
 import {
   encodeComment, encodeEvent, encodeRetry, endsBlock, type EventOptions, HEARTBEAT_COMMENT, OPENING_COMMENT
 } from '../wire/event-stream.ts'
@@ -84,6 +84,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#host = host
     this.#opening = opening
     this.#outbox = new Outbox(host.settings.highWaterMark)
+    host.registry.expect(this)
   }
 
   /** The pattern of the route that opened it, such as `/users/:id`. */
@@ -137,6 +138,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   }
 
   set name (name: string | null) {
+    if (name !== null && typeof name !== 'string') throw new PST_ERR_ARGUMENT('name', 'a string or null', typeof name)
     const before = this.#name
     this.#name = name
     this.#host.registry.rename(this, before)
@@ -167,7 +169,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (this.reason !== null) return false
     this.#needEventStream()
     const sent = this.#sendBlock(block)
-    this.#events++
+    if (sent !== false) this.#events++
     return sent
   }
 
@@ -252,7 +254,8 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   /** @internal Ends the stream because the server shuts down; the client is told to wait `retry` ms before it returns. */
   shutdown (retry: number): void {
-    if (this.reason === null && this.#onBoundary) this.#sendBlock(encodeRetry(retry))
+    const { maxBuffered } = this.#host.settings
+    if (this.reason === null && this.#onBoundary && !this.#outbox.exceeds(maxBuffered)) this.#sendBlock(encodeRetry(retry))
     this.close('shutdown')
   }
 
@@ -276,6 +279,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#opening = null
     this.#outbox.clear()
     freePlaces(this.#host.limits, this.#origin.key)
+    if (!wasOpen) this.#host.registry.giveUp(this)
     if (!wasOpen && reason !== 'overflow') return   // answered by other means, or nobody there
     const duration = wasOpen ? Math.round(performance.now() - this.#openedAt) : 0
     this.#origin.log.info({ connection: this.id, reason, duration, bytes: this.bytes, events: this.#events }, 'stream closed')

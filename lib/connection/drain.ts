@@ -14,27 +14,18 @@ const DEFAULT_RETRY = 2_000
  * Closes everything in the registry with the reason `shutdown`, and from now on everything that still opens; resolves
  * when it is empty. Each client is told to come back after 0.5 to 1.5 times the retry delay, at random, so that they do
  * not all come at once.
- * @param deadline ms until what is still open is cut
+ * @param deadline ms until what is still open, or whose handler has not opened it yet, is cut
  * @param retry the app's own reconnection delay, ms; 0 if there is none
  */
 export async function drain (registry: Registry, deadline: number, retry: number): Promise<void> {
   const dismiss = (connection: Connection) => { connection.shutdown(Math.round((retry || DEFAULT_RETRY) * (0.5 + Math.random()))) }
   registry.on('open', dismiss)
-  if (registry.size === 0) return
   const cutter = new AbortController()
-  const empty = new Promise<void>((resolve) => {
-    const left = () => {
-      if (registry.size !== 0) return
-      registry.removeListener('close', left)
-      resolve()
-    }
-    registry.on('close', left)
-  })
   const cutting = delay(deadline, undefined, { signal: cutter.signal }).then(() => {
-    for (const connection of registry) connection.destroy('shutdown')
+    for (const connection of [...registry, ...registry.opening]) connection.destroy('shutdown')
   }, () => {})
   void inBatches(registry, Math.ceil(registry.size / (deadline / 2 / PAUSE)), dismiss)
-  await empty
+  await registry.empty()
   cutter.abort()
   await cutting
 }

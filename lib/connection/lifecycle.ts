@@ -1,4 +1,5 @@
 /** How a connection ends: exactly once, with the first reason given, whoever ends it and however. */
+import { PST_ERR_ARGUMENT } from '../errors.ts'
 import { link, unlink } from './links.ts'
 import { checkReason, type CloseReason } from './reasons.ts'
 
@@ -67,8 +68,12 @@ export abstract class Lifecycle {
     this.ended(reason)
   }
 
-  /** Ties the connection to a task: when the signal aborts, the connection is cut with the reason `error`. */
+  /**
+   * Ties the connection to a task: when the signal aborts, the connection is cut with the reason `error`.
+   * @throws PST_ERR_ARGUMENT
+   */
   link (signal: AbortSignal): void {
+    if (!(signal instanceof AbortSignal)) throw new PST_ERR_ARGUMENT('link', 'an AbortSignal', typeof signal)
     if (this.#reason !== null) return
     if (signal.aborted) {
       this.destroy('error')
@@ -81,8 +86,8 @@ export abstract class Lifecycle {
 
   /** @internal There is nothing left that could carry a byte; `reason` counts unless there was one before. */
   ended (reason: CloseReason): void {
-    if (this.#phase === 'closed') return
     if (this.#reason === null) this.#end(reason)
+    if (this.#phase === 'closed') return   // or a listener of the signal has cut it just now
     const before = this.#phase
     this.#phase = 'closed'
     this.settled(this.#reason as unknown as CloseReason, before !== 'opening')

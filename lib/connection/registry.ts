@@ -15,8 +15,12 @@ export class Registry extends EventEmitter<RegistryEvents> {
   readonly #log: Log
   // A Map iterates in the order in which the connections opened, also while some leave.
   readonly #byId = new Map<string, Connection>()
+  // Those whose response is not taken over yet.
+  readonly #opening = new Set<Connection>()
   readonly #byName = new Map<string, Set<Connection>>()
   readonly #counts = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<CloseReason, number>
+
+  #emptied = () => {}
 
   constructor (log: Log) {
     super()
@@ -46,8 +50,31 @@ export class Registry extends EventEmitter<RegistryEvents> {
     return [...this.#byName.get(name) ?? []]
   }
 
+  /** @internal Resolves when nobody is left, nor about to open. */
+  async empty (): Promise<void> {
+    if (this.#isEmpty) return
+    await new Promise<void>((resolve) => { this.#emptied = resolve })
+  }
+
+  /** @internal In the order in which they were asked for. */
+  get opening (): Iterable<Connection> {
+    return this.#opening
+  }
+
+  /** @internal The connection is about to open. */
+  expect (connection: Connection): void {
+    this.#opening.add(connection)
+  }
+
+  /** @internal It will not open. */
+  giveUp (connection: Connection): void {
+    this.#opening.delete(connection)
+    if (this.#isEmpty) this.#emptied()
+  }
+
   /** @internal */
   add (connection: Connection): void {
+    this.#opening.delete(connection)
     this.#byId.set(connection.id, connection)
     this.#addName(connection)
     this.#tell('open', connection)
@@ -59,6 +86,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#removeName(connection, connection.name)
     this.#counts[reason]++
     this.#tell('close', connection, reason)
+    if (this.#isEmpty) this.#emptied()
   }
 
   /** @internal The name of a connection changed. */
@@ -66,6 +94,10 @@ export class Registry extends EventEmitter<RegistryEvents> {
     if (!this.#byId.has(connection.id)) return
     this.#removeName(connection, before)
     this.#addName(connection)
+  }
+
+  get #isEmpty (): boolean {
+    return this.#byId.size + this.#opening.size === 0
   }
 
   #addName (connection: Connection): void {

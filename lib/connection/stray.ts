@@ -1,17 +1,21 @@
-/** Sockets that carry an open stream: what arrives on them and is no request must not be answered into the stream. */
+/** Sockets that carry open streams: what arrives on them and is no request must not be answered into a stream. */
 import type { Duplex } from 'node:stream'
 
-const streaming = new WeakSet<Duplex>()
+// How many: a pipelined stream waits behind another one.
+const streams = new WeakMap<Duplex, number>()
 
 export function markStreaming (socket: Duplex): void {
-  streaming.add(socket)
+  streams.set(socket, (streams.get(socket) ?? 0) + 1)
 }
 
+/** Once for each `markStreaming`. */
 export function unmarkStreaming (socket: Duplex): void {
-  streaming.delete(socket)
+  const left = (streams.get(socket) ?? 1) - 1
+  if (left === 0) streams.delete(socket)
+  else streams.set(socket, left)
 }
 
 /** For the server's `clientError`, ahead of those who answer it: the client that broke its stream has left it. */
 export function cutIfStreaming (_error: Error, socket: Duplex): void {
-  if (streaming.has(socket)) socket.destroy()
+  if (streams.has(socket)) socket.destroy()
 }

@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Http2ServerResponse, type Http2ServerRequest } from 'node:http2'
+import { constants, Http2ServerResponse, type Http2ServerRequest } from 'node:http2'
 import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { PST_ERR_ANSWERED, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT, PST_ERR_STATUS } from '../errors.ts'
@@ -48,6 +48,8 @@ const WATCHED = ['close', 'end', 'error', 'finish']
 
 export class TakeOver extends EventEmitter implements Opening {
   readonly connection: Connection
+  /** Whether an error is on its way to a handler, which may answer it with a stream of its own. */
+  gaveWay = false
   readonly #isRoute: boolean
   #reply: Reply | null
   #stage: Stage = 'waiting'
@@ -62,9 +64,11 @@ export class TakeOver extends EventEmitter implements Opening {
   /**
    * @param connect makes the connection that will own the response
    * @param isRoute whether the route is a stream: then the take-over starts when the handler settles, also if nothing was sent
+   * @param before the take-over that gave way to this one
    */
-  constructor (reply: Reply, connect: (opening: Opening) => Connection, isRoute: boolean) {
+  constructor (reply: Reply, connect: (opening: Opening) => Connection, isRoute: boolean, before: TakeOver | null) {
     super()
+    this.#isSilenceDue = before !== null && before.#isSilenceDue
     this.#reply = reply
     this.#isRoute = isRoute
     this.#events = isRoute
@@ -107,7 +111,7 @@ export class TakeOver extends EventEmitter implements Opening {
     const reply = this.#void()
     if (reply === null) return
     reply.hijack()
-    reply.raw.destroy()
+    cut(reply.raw)
   }
 
   /** Watches what the handler answers: a failure after the take-over cuts the stream, silence before it starts one. */
@@ -139,6 +143,7 @@ export class TakeOver extends EventEmitter implements Opening {
    */
   otherwise (payload: unknown): void {
     if (payload === this || this.#stage === 'done') return
+    this.gaveWay = payload instanceof Error
     const isSilence = payload === undefined && (this.#stage !== 'waiting' || (this.#events && !this.#isRoute))
     if (!isSilence) this.#answered()
   }
@@ -173,6 +178,7 @@ export class TakeOver extends EventEmitter implements Opening {
       this.#isSilenceDue = false
       return WITHHELD
     }
+    if (this.#stage === 'void') this.gaveWay = false
     if (payload === this || this.#stage === 'void') return payload
     if (this.#stage === 'done') return WITHHELD
     if (payload === undefined) {
@@ -222,10 +228,11 @@ export class TakeOver extends EventEmitter implements Opening {
       this.connection.open(new Http2Transport(raw.stream), eventStream)
       return
     }
-    const { socket } = raw
+    const { socket } = raw.req
     const isReal = socket instanceof Socket   // inject() has a mock
     if (isReal) markStreaming(socket)
-    if (isReal && raw.req.httpVersion === '1.1' && !raw.hasHeader('content-length')) {
+    const hasTurn = raw.socket === socket
+    if (isReal && hasTurn && raw.req.httpVersion === '1.1' && !raw.hasHeader('content-length')) {
       raw.setHeader('transfer-encoding', 'chunked')
       socket.cork()
       flushHead(raw)
@@ -236,7 +243,7 @@ export class TakeOver extends EventEmitter implements Opening {
         if (isReal) unmarkStreaming(socket)
         raw.end()
       }
-      this.connection.open(new ResponseTransport(flushHead(raw), end, () => { raw.destroy() }), eventStream)
+      this.connection.open(new ResponseTransport(flushHead(raw), end, () => { cut(raw) }), eventStream)
     }
   }
 
@@ -254,7 +261,7 @@ export class TakeOver extends EventEmitter implements Opening {
   // Fastify ends the response, behind what a hook put before it or with trailers, when the payload ends.
   #wrap (destination: Writable, raw: Reply['raw']): Transport {
     // In the next tick: who pipes may listen only once `pipe` has returned.
-    return new ResponseTransport(destination, () => { process.nextTick(() => { this.#emitEnd() }) }, () => { raw.destroy() })
+    return new ResponseTransport(destination, () => { process.nextTick(() => { this.#emitEnd() }) }, () => { cut(raw) })
   }
 
   // Whether the response can become a stream; if so its head is complete. Else it goes out without a body.
@@ -320,6 +327,12 @@ export function setStreamHeaders (reply: Pick<Reply, 'hasHeader' | 'header'>): v
 // [RFC 9110, 6.4.1] 204 and 304 have no content, 205 none either, 1xx are no answers yet.
 function allowsBody (status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= 599 && status !== 204 && status !== 205 && status !== 304
+}
+
+// So that the client can tell it from a proper end: `destroy` of HTTP/2 says that there was no error.
+function cut (raw: Reply['raw']): void {
+  if (raw instanceof Http2ServerResponse) raw.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  else raw.destroy()
 }
 
 // `writeHead` of HTTP/2 sends the head, that of HTTP/1 keeps it for the first byte.

@@ -143,6 +143,27 @@ await t.test('a signal that is linked too late cuts at once, and one that outliv
   t.equal(listeners, 0, 'linking an ended connection does nothing')
 })
 
+await t.test('a listener of the signal that cuts the connection does not end it twice', async (t) => {
+  const { app, port } = await start(t, (app) => {
+    app.stream('/', (_request, reply) => {
+      const { connection } = reply
+      connection.signal.addEventListener('abort', () => { connection.destroy('error') })
+      connection.signal.addEventListener('abort', () => { connection.close() })
+    })
+  }, { pastelli: { maxConnectionsPerKey: 1 } })
+  const witness = new Witness(app)
+  for (let i = 0; i < 3; i++) {
+    const client = (await connect(t, port)).get('/')
+    await client.until(':\n\n')
+    const refused = (await connect(t, port)).get('/')
+    await refused.until('429')
+    client.leave()
+    await until(() => app.connections.size === 0)
+    t.equal(witness.closed.length, i + 1)
+  }
+  t.same(witness.closed.map(({ reason }) => reason), ['client', 'client', 'client'])
+})
+
 await t.test('many connections may share one signal, which has one listener, without a warning', async (t) => {
   const task = new AbortController()
   const warnings: Error[] = []
@@ -274,6 +295,22 @@ await t.test('a pipelined stream waits for its turn, and is told when its client
   client.leave()
   await until(() => witness.closed.length === 2)
   t.same(witness.closed.map(({ reason }) => reason), ['server', 'client'])
+})
+
+await t.test('stray bytes are no more answered into a stream that waited for its turn', async (t) => {
+  const { app, port } = await start(t, (app) => {
+    app.stream('/', (_request, reply) => { reply.event('hello') })
+  })
+  const witness = new Witness(app)
+  const client = (await connect(t, port)).get('/').get('/')
+  await until(() => witness.opened.length === 2)
+  witness.opened[0]?.close()
+  await until(() => client.text.split('hello').length === 3)
+  client.write('stray\r\n\r\n')
+  await client.ended()
+  t.notMatch(client.text, '400')
+  await until(() => witness.closed.length === 2)
+  t.equal(witness.closed[1]?.reason, 'client')
 })
 
 await t.test('a pipelined stream whose client leaves before its turn', async (t) => {

@@ -10,6 +10,11 @@ interface Scene extends Server { session: http2.ClientHttp2Session, stream: http
 async function open (t: Test, { tls = true, settings = {} }: { tls?: boolean, settings?: http2.Settings } = {}): Promise<Scene> {
   const server = await start(t, (app) => {
     app.stream('/', (_request, reply) => { reply.event('hello') })
+    app.stream('/before', (_request, reply) => { reply.connection.destroy('error') })
+    app.stream('/trailers', (_request, reply) => {
+      reply.trailer('x-late', async () => 'never')
+      reply.event('hello')
+    })
   }, { http2: true, tls })
   const witness = new Witness(server.app)
   const session = http2.connect(server.origin, { ca: CERTIFICATE.cert, settings })
@@ -81,6 +86,18 @@ await t.test('a client that closes its window stops the sender, and room comes b
   t.ok(sent < 100, `it waits after ${sent} events of 10 kB`)
   stream.resume()
   t.equal(await waiting, true)
+})
+
+await t.test('a stream that is cut before its take-over, or that has trailers, is no proper end either', async (t) => {
+  const { session, app } = await open(t)
+  app.connections.on('open', (connection) => { if (connection.route === '/trailers') connection.destroy('error') })
+  for (const path of ['/before', '/trailers']) {
+    const stream = session.request({ ':path': path })
+    stream.on('error', () => {})
+    stream.resume()
+    await until(() => stream.destroyed)
+    t.equal(stream.rstCode, http2.constants.NGHTTP2_INTERNAL_ERROR, path)
+  }
 })
 
 await t.test('many streams on one session end one by one', async (t) => {

@@ -59,6 +59,17 @@ await t.test('above maxConnectionsPerKey a client is refused with 429, by its ad
   t.equal(await status(t, port, '/each', { 'x-user': 'ann' }), 429)
 })
 
+await t.test('a key that is no string is an error, not a way round the limit', async (t) => {
+  const { app } = await start(t, (app) => {
+    app.stream('/', { maxConnectionsPerKey: 1, key: (async () => 'late') as never }, () => { handled++ })
+  })
+  handled = 0
+  const { statusCode, body } = await app.inject('/')
+  t.equal(statusCode, 500)
+  t.match(JSON.parse(body), { code: 'PST_ERR_OPTION' })
+  t.equal(handled, 0)
+})
+
 await t.test('the place is released on every path', async (t) => {
   const { port, app } = await serve(t, { maxConnections: 1 })
   const isFree = async () => {

@@ -123,6 +123,15 @@ await t.test('a connection tells about itself, and keeps what the app puts on it
   t.match(await logged('stream closed'), { level: 30, reason: 'client', connection: connection.id, bytes: 25, events: 1, duration: Number })
 })
 
+await t.test('what a verb does not take is refused with a code', async (t) => {
+  const { app, port } = await start(t, (app) => { app.stream('/', () => {}) })
+  await (await connect(t, port)).get('/').until(':\n\n')
+  const [connection] = [...app.connections]
+  t.throws(() => { connection?.link({} as never) }, { code: 'PST_ERR_ARGUMENT' })
+  t.throws(() => { if (connection !== undefined) connection.name = 5 as never }, { code: 'PST_ERR_ARGUMENT' })
+  t.equal(connection?.phase, 'open')
+})
+
 await t.test('lastEventId comes from the query for clients that can\'t set headers, and is null without either', async (t) => {
   const seen: Array<string | null> = []
   const { app } = await start(t, (app) => {

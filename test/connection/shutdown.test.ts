@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process'
 import dns from 'node:dns'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import http2 from 'node:http2'
 import net from 'node:net'
 import type { FastifyInstance } from 'fastify'
@@ -84,6 +85,34 @@ await t.test('a stream that opens while the server shuts down ends at once, prop
   await late.until((response) => response.complete)
   t.match(late.response.body.toString(), /^data: late\n\nretry: \d+\n\n$/)
   await witness.sees(t, 'shutdown')
+})
+
+await t.test('a stream whose handler has not opened it is cut at the deadline', async (t) => {
+  let ended: Promise<string> | undefined
+  const { app, port } = await start(t, (app) => {
+    app.stream('/', async (_request, reply) => {
+      ended = reply.connection.closed
+      await new Promise(() => {})
+    })
+  }, { pastelli: { drain: 100 } })
+  const client = (await connect(t, port)).get('/')
+  await until(() => ended !== undefined)
+  await app.close()
+  t.equal(await ended, 'shutdown')
+  await client.ended()
+  t.equal(client.text, '')
+})
+
+await t.test('a stalled client with more than maxBuffered queued ends with shutdown, too', async (t) => {
+  const { app, port } = await start(t, (app) => { app.stream('/', () => {}) }, { pastelli: { drain: 100 } })
+  const witness = new Witness(app)
+  const stalled = (await connect(t, port)).get('/').pause()
+  const connection = await witness.open()
+  void connection.event('x'.repeat(20_000_000))
+  await until(() => connection.queued > 1_048_576)
+  await app.close()
+  await witness.sees(t, 'shutdown')
+  stalled.leave()
 })
 
 async function refuses (port: number, host: string): Promise<boolean> {
@@ -169,6 +198,18 @@ await t.test('stray bytes are cut on the second address of localhost too', async
     t.notMatch(client.text, '400', host)
   }
   t.equal(app.connections.counts.client, 2)
+})
+
+await t.test('other servers of the process go on answering bad requests by themselves', async (t) => {
+  await listenOnBoth(t)
+  const other = createServer((_request, response) => { response.end('hi') }).listen(0, '127.0.0.1')
+  t.teardown(() => other.close())
+  await once(other, 'listening')
+  const { port } = other.address() as net.AddressInfo
+  await (await connect(t, port)).get('/').until('hi')
+  const client = (await connect(t, port)).write('stray\r\n\r\n')
+  await client.ended()
+  t.match(client.text, '400')
 })
 
 await t.test('over HTTP/2 sessions are told to go away, and idle ones do not hold the server up', async (t) => {

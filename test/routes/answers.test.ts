@@ -1,8 +1,8 @@
 /** Handlers of stream routes that answer something else instead: nothing was committed, so it is an ordinary answer. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import t from 'tap'
-import type { CloseReason } from '../../index.ts'
+import pastelli, { type CloseReason } from '../../index.ts'
 import { start, type ServerOptions } from '../support/server.ts'
 import { connect } from '../support/socket.ts'
 import { until } from '../support/until.ts'
@@ -93,4 +93,46 @@ t.test('from a not found handler that takes its time', async (t) => {
   t.same([status, body.toString()], [404, 'nothing here'])
   t.equal(app.connections.size, 0)
   t.same(noise(), [])
+})
+
+t.test('an error handler may answer a stream that failed with a stream of its own', async (t) => {
+  const { app, port } = await start(t, (app) => {
+    app.setErrorHandler((error: Error, _request, reply) => {
+      reply.event({ failed: error.message })
+      reply.closeChunk()
+    })
+    app.stream('/sync', () => { throw new Error('broken') })
+    app.stream('/async', async () => { throw new Error('broken') })
+    app.get('/plain', async (_request, reply) => {
+      reply.sendChunked()
+      throw new Error('broken')
+    })
+  })
+  for (const path of ['/sync', '/async', '/plain']) {
+    const client = (await connect(t, port)).get(path)
+    await client.until((response) => response.complete)
+    t.equal(client.response.body.toString(), 'data: {"failed":"broken"}\n\n', path)
+  }
+  t.equal(app.connections.counts.server, 3)
+})
+
+t.test('a route that was declared before the plugin was loaded streams, and says that nobody watches it', async (t) => {
+  const app = fastify({ logger: { level: 'warn', stream: { write: (line: string) => { warnings.push(line) } } } })
+  const warnings: string[] = []
+  t.teardown(() => app.close())
+  app.register(pastelli)
+  app.get('/', (_request, reply) => {
+    reply.event('hello')
+    reply.closeChunk()
+  })
+  t.equal((await app.inject('/')).body, 'data: hello\n\n')
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], 'await register first')
+})
+
+t.test('a stream route needs a handler', async (t) => {
+  const { app } = await start(t, () => {})
+  for (const rest of [[{}], [{}, 'handler'], [null, () => {}], ['options', () => {}]]) {
+    t.throws(() => { Reflect.apply(app.stream, app, ['/', ...rest]) }, { code: 'PST_ERR_ARGUMENT' })
+  }
 })
