@@ -3,23 +3,19 @@
  * that keeps the response when it is piped to it.
  */
 import { EventEmitter } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { constants, Http2ServerResponse, type Http2ServerRequest } from 'node:http2'
-import { Socket } from 'node:net'
+import type { IncomingMessage } from 'node:http'
+import { Http2ServerResponse, type Http2ServerRequest } from 'node:http2'
 import type { Writable } from 'node:stream'
 import { PST_ERR_ANSWERED, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT, PST_ERR_STATUS } from '../errors.ts'
 import { EVENT_STREAM, isEventStream } from '../wire/event-stream.ts'
+import { carry, carryBehind, cut, type RawResponse } from './carry.ts'
 import type { Connection, Opening } from './connection.ts'
 import type { Log } from './host.ts'
-import { Http1Transport } from './http1.ts'
-import { Http2Transport } from './http2.ts'
-import { ResponseTransport } from './response.ts'
-import { markStreaming, unmarkStreaming } from './stray.ts'
 import type { Transport } from './transport.ts'
 
 /** What is needed of Fastify's reply. */
 export interface Reply {
-  readonly raw: ServerResponse | Http2ServerResponse
+  readonly raw: RawResponse
   readonly request: { readonly raw: IncomingMessage | Http2ServerRequest, readonly method: string, readonly is404: boolean }
   readonly log: Log
   readonly sent: boolean
@@ -210,9 +206,14 @@ export class TakeOver extends EventEmitter implements Opening {
     reply.hijack()
     const { raw } = reply
     const eventStream = isEventStream(reply.getHeader('content-type'))
-    if (destination as unknown !== raw) this.connection.open(this.#wrap(destination, raw), eventStream)
-    else if (raw.hasHeader('trailer')) this.connection.open(this.#wrap(flushHead(raw), raw), eventStream)
-    else this.#openDirectly(raw, eventStream)
+    const open = (transport: Transport) => { this.connection.open(transport, eventStream) }
+    if (destination as unknown !== raw || raw.hasHeader('trailer')) {
+      // In the next tick: who pipes may listen only once `pipe` has returned.
+      open(carryBehind(destination, raw, () => { process.nextTick(() => { this.#emitEnd() }) }))
+    } else {
+      this.#dismissFastify(raw)
+      carry(raw, open)
+    }
     return destination
   }
 
@@ -221,47 +222,15 @@ export class TakeOver extends EventEmitter implements Opening {
     this.connection.ended('client')
   }
 
-  #openDirectly (raw: Reply['raw'], eventStream: boolean): void {
-    this.#dismissFastify(raw)
-    if (raw instanceof Http2ServerResponse) {
-      flushHead(raw)
-      this.connection.open(new Http2Transport(raw.stream), eventStream)
-      return
-    }
-    const { socket } = raw.req
-    const isReal = socket instanceof Socket   // inject() has a mock
-    if (isReal) markStreaming(socket)
-    const hasTurn = raw.socket === socket
-    if (isReal && hasTurn && raw.req.httpVersion === '1.1' && !raw.hasHeader('content-length')) {
-      raw.setHeader('transfer-encoding', 'chunked')
-      socket.cork()
-      flushHead(raw)
-      this.connection.open(new Http1Transport(raw, socket), eventStream)
-      socket.uncork()
-    } else {
-      const end = () => {
-        if (isReal) unmarkStreaming(socket)
-        raw.end()
-      }
-      this.connection.open(new ResponseTransport(flushHead(raw), end, () => { cut(raw) }), eventStream)
-    }
-  }
-
   // What Fastify does when the response closes, we do: without its listeners a connection costs 1.5 KiB and 20 µs less
   // (2026-11), no second line is logged, and the reply can be forgotten.
-  #dismissFastify (raw: Reply['raw']): void {
+  #dismissFastify (raw: RawResponse): void {
     this.removeAllListeners()
     for (const [i, name] of WATCHED.entries()) {
       const before = this.#listeners[i]
       if (raw.listenerCount(name) === before) continue
       for (const listener of raw.rawListeners(name).slice(before)) raw.removeListener(name, listener as () => void)
     }
-  }
-
-  // Fastify ends the response, behind what a hook put before it or with trailers, when the payload ends.
-  #wrap (destination: Writable, raw: Reply['raw']): Transport {
-    // In the next tick: who pipes may listen only once `pipe` has returned.
-    return new ResponseTransport(destination, () => { process.nextTick(() => { this.#emitEnd() }) }, () => { cut(raw) })
   }
 
   // Whether the response can become a stream; if so its head is complete. Else it goes out without a body.
@@ -327,19 +296,6 @@ export function setStreamHeaders (reply: Pick<Reply, 'hasHeader' | 'header'>): v
 // [RFC 9110, 6.4.1] 204 and 304 have no content, 205 none either, 1xx are no answers yet.
 function allowsBody (status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= 599 && status !== 204 && status !== 205 && status !== 304
-}
-
-// So that the client can tell it from a proper end: `destroy` of HTTP/2 says that there was no error.
-function cut (raw: Reply['raw']): void {
-  if (raw instanceof Http2ServerResponse) raw.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
-  else raw.destroy()
-}
-
-// `writeHead` of HTTP/2 sends the head, that of HTTP/1 keeps it for the first byte.
-function flushHead (raw: Reply['raw']): Writable {
-  if (raw instanceof Http2ServerResponse) raw.writeHead(raw.statusCode)
-  else raw.flushHeaders()
-  return raw as Writable
 }
 
 function isThenable (value: unknown): value is PromiseLike<unknown> {

@@ -1,0 +1,69 @@
+/** Which transport carries a response, once its head is out. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants, Http2ServerResponse } from 'node:http2'
+import { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
+import { Http1Transport } from './http1.ts'
+import { Http2Transport } from './http2.ts'
+import { ResponseTransport } from './response.ts'
+import { markStreaming, unmarkStreaming } from './stray.ts'
+import type { Transport } from './transport.ts'
+
+export type RawResponse = ServerResponse | Http2ServerResponse
+
+/** Sends the head, and opens on the fastest transport there is; what `open` sends at once leaves with the head. */
+export function carry (raw: RawResponse, open: (transport: Transport) => void): void {
+  if (raw instanceof Http2ServerResponse) {
+    flushHead(raw)
+    open(new Http2Transport(raw.stream))
+    return
+  }
+  const { socket } = raw.req
+  if (!(socket instanceof Socket)) {   // inject() has a mock
+    open(new ResponseTransport(flushHead(raw), () => { raw.end() }, () => { cut(raw) }))
+    return
+  }
+  markStreaming(socket)
+  if (canFrame(raw)) openFramed(raw, socket, open)
+  else openPlain(raw, socket, open)
+}
+
+/** Ends at the hands of somebody else: behind what a hook put before the response, or with trailers. */
+export function carryBehind (destination: Writable, raw: RawResponse, end: () => void): Transport {
+  if (destination as unknown === raw) flushHead(raw)
+  return new ResponseTransport(destination, end, () => { cut(raw) })
+}
+
+/** So that the client can tell it from a proper end: `destroy` of HTTP/2 says that there was no error. */
+export function cut (raw: RawResponse): void {
+  if (raw instanceof Http2ServerResponse) raw.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  else raw.destroy()
+}
+
+// HTTP/1.0 has no chunks, a pipelined response that waits for its turn no socket yet.
+function canFrame (raw: ServerResponse<IncomingMessage>): boolean {
+  return raw.socket === raw.req.socket && raw.req.httpVersion === '1.1' && !raw.hasHeader('content-length')
+}
+
+function openFramed (raw: ServerResponse, socket: Socket, open: (transport: Transport) => void): void {
+  raw.setHeader('transfer-encoding', 'chunked')
+  socket.cork()
+  flushHead(raw)
+  open(new Http1Transport(raw, socket))
+  socket.uncork()
+}
+
+function openPlain (raw: ServerResponse, socket: Socket, open: (transport: Transport) => void): void {
+  const end = () => {
+    unmarkStreaming(socket)
+    raw.end()
+  }
+  open(new ResponseTransport(flushHead(raw), end, () => { cut(raw) }))
+}
+
+// `writeHead` of HTTP/2 sends the head, that of HTTP/1 keeps it for the first byte.
+function flushHead (raw: RawResponse): Writable {
+  if (raw instanceof Http2ServerResponse) raw.writeHead(raw.statusCode)
+  else raw.flushHeaders()
+  return raw as Writable
+}
