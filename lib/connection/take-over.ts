@@ -207,12 +207,19 @@ export class TakeOver extends EventEmitter implements Opening {
     const { raw } = reply
     const eventStream = isEventStream(reply.getHeader('content-type'))
     const open = (transport: Transport) => { this.connection.open(transport, eventStream) }
-    if (destination as unknown !== raw || raw.hasHeader('trailer')) {
-      // In the next tick: who pipes may listen only once `pipe` has returned.
-      open(carryBehind(destination, raw, () => { process.nextTick(() => { this.#emitEnd() }) }))
-    } else {
-      this.#dismissFastify(raw)
-      carry(raw, open)
+    try {
+      if (destination as unknown !== raw || raw.hasHeader('trailer')) {
+        // In the next tick: who pipes may listen only once `pipe` has returned.
+        open(carryBehind(destination, raw, () => { process.nextTick(() => { this.#emitEnd() }) }))
+      } else {
+        this.#dismissFastify(raw)
+        carry(raw, open)
+      }
+    } catch (err) {
+      // Node refuses a head that HTTP/2 forbids, and the reply is hijacked: nobody else would end it.
+      reply.log.error({ err }, 'the head of a stream could not be sent')
+      cut(raw)
+      this.connection.ended('error')
     }
     return destination
   }
