@@ -64,7 +64,7 @@ function reply (fastify: FastifyInstance, _options: object, done: () => void): v
   fastify.addHook('onRoute', (route) => {
     const { handler } = route
     route.config = { ...route.config, [kWatched]: true }
-    const isStream = route.config?.[kHost] !== undefined
+    const isStream = route.config[kHost] !== undefined
     route.handler = function (request, reply) {
       if (isStream && request.method === 'HEAD') return answerHead(reply)
       if (isStream) takeOverOf(reply).handling()

@@ -1,5 +1,6 @@
 /** How a connection ends: exactly once, with the first reason given, whoever ends it and however. */
 import { PST_ERR_ARGUMENT } from '../errors.ts'
+import { defer, type Deferred } from './deferred.ts'
 import { link, unlink } from './links.ts'
 import { checkReason, type CloseReason } from './reasons.ts'
 
@@ -14,7 +15,7 @@ export abstract class Lifecycle {
   #reason: CloseReason | null = null
   // These three are made when somebody asks: most connections never do.
   #abort: AbortController | null = null
-  #closed: { promise: Promise<CloseReason>, settle: (reason: CloseReason) => void } | null = null
+  #closed: Deferred<CloseReason> | null = null
   #links: AbortSignal[] | null = null
 
   get phase (): Phase {
@@ -36,10 +37,8 @@ export abstract class Lifecycle {
   /** Resolves with the reason when the connection has ended. Never rejects. */
   get closed (): Promise<CloseReason> {
     if (this.#closed === null) {
-      let settle: (reason: CloseReason) => void = () => {}
-      const promise = new Promise<CloseReason>((resolve) => { settle = resolve })
-      this.#closed = { promise, settle }
-      if (this.#phase === 'closed') settle(this.#reason as CloseReason)
+      this.#closed = defer()
+      if (this.#phase === 'closed') this.#closed.settle(this.#reason as CloseReason)
     }
     return this.#closed.promise
   }

@@ -1,8 +1,7 @@
 /** What was sent and is not yet written: gathered in order, written at once, with a promise of room for those who wait. */
+import { defer, type Deferred } from './deferred.ts'
 import { nextTurn } from './tick.ts'
 import type { Transport } from './transport.ts'
-
-interface Waiter { promise: Promise<boolean>, settle: (room: boolean) => void }
 
 // A character of a JavaScript string is at most this many bytes in UTF-8.
 const MAX_BYTES = 3
@@ -29,7 +28,7 @@ export class Outbox {
   #givenThisTick = 0
   // Whether the last write left something queued in the transport: asking it each time would cost as much.
   #backlogged = false
-  #waiter: Waiter | null = null
+  #waiter: Deferred<boolean> | null = null
 
   constructor (highWaterMark: number) {
     this.#highWaterMark = highWaterMark
@@ -146,11 +145,7 @@ export class Outbox {
    * first. The next flush brings the news.
    */
   room (): Promise<boolean> {
-    if (this.#waiter === null) {
-      let settle: Waiter['settle'] = () => {}
-      const promise = new Promise<boolean>((resolve) => { settle = resolve })
-      this.#waiter = { promise, settle }
-    }
+    this.#waiter ??= defer()
     return this.#waiter.promise
   }
 
