@@ -3,10 +3,14 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { PST_ERR_REGISTERED } from './lib/errors.ts'
 import { type Options, type StreamOptions as OptionsOfStream, parseOptions } from './lib/options.ts'
+import { MemoryLog, type Retention } from './lib/topics/memory-log.ts'
+import type { Log } from './lib/topics/log.ts'
 import connections from './plugins/connections.ts'
+import host from './plugins/host.ts'
 import reply from './plugins/reply.ts'
 import shutdown from './plugins/shutdown.ts'
 import strayBytes from './plugins/stray-bytes.ts'
+import topics from './plugins/topics.ts'
 import stream from './routes/stream.ts'
 
 /** What `register` takes. */
@@ -16,17 +20,27 @@ export type PastelliOptions = Options<FastifyRequest>
 export type StreamOptions = OptionsOfStream<FastifyRequest>
 
 /**
- * Adds `fastify.stream`, `fastify.connections` and the streaming verbs on `reply`.
+ * Adds `fastify.stream`, `fastify.connections`, `fastify.topics` and the streaming verbs on `reply`.
  * @throws PST_ERR_OPTION, PST_ERR_REGISTERED
  */
 async function pastelli (fastify: FastifyInstance, options: PastelliOptions): Promise<void> {
   if (fastify.hasDecorator('connections')) throw new PST_ERR_REGISTERED()
   const settings = parseOptions(options)
-  await fastify.register(connections, { settings })
+  await fastify.register(connections)
+  await fastify.register(topics, { settings })
+  await fastify.register(host, { settings })
   await fastify.register(shutdown)
   await fastify.register(strayBytes)
   await fastify.register(reply)
   await fastify.register(stream)
+}
+
+/**
+ * A log in this process's memory: bounded, and gone with the process.
+ * @throws PST_ERR_OPTION
+ */
+export function memoryLog (retention?: Partial<Retention>): Log {
+  return new MemoryLog(retention)
 }
 
 const plugin = fp(pastelli, { name: 'pastelli', fastify: '5.x' })
@@ -35,10 +49,17 @@ export default plugin
 export { plugin as pastelli }
 export type {} from './plugins/connections.ts'
 export type {} from './plugins/reply.ts'
+export type {} from './plugins/topics.ts'
 export type { Connection, ConnectionState, Sent } from './lib/connection/connection.ts'
 export type { Phase } from './lib/connection/lifecycle.ts'
 export type { CloseReason } from './lib/connection/reasons.ts'
 export type { Registry, RegistryEvents } from './lib/connection/registry.ts'
 export type { TransportName } from './lib/connection/transport.ts'
+export type { GapReason } from './lib/topics/gap.ts'
+export type { Batch } from './lib/topics/log.ts'
+export type { Draft, Record } from './lib/topics/record.ts'
+export type { TopicEvent } from './lib/topics/selection.ts'
+export type { Payload, PublishOptions, SubscribeOptions, TopicMap, TopicName, Topics, TopicsEvents } from './lib/topics/topics.ts'
+export type { Log, Retention }
 export type { EventOptions } from './lib/wire/event-stream.ts'
 export type { StreamMethod } from './routes/stream.ts'

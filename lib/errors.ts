@@ -21,6 +21,22 @@ export const PST_ERR_DATA = createError<[why: string]>(
 export const PST_ERR_CHUNK = createError<[type: string]>(
   'PST_ERR_CHUNK', 'A chunk must be a string, a Buffer or a Uint8Array, got %s', 500, TypeError)
 
+/** The name of a topic. */
+export const PST_ERR_TOPIC = createError<[topic: string]>(
+  'PST_ERR_TOPIC', 'A topic must be a text of 1 to 256 characters without control characters, got %s', 500, TypeError)
+
+/** `after` of a later subscription: a connection is at one place in the log. */
+export const PST_ERR_POSITION = createError<[own: string, given: string]>(
+  'PST_ERR_POSITION', 'A topic that is subscribed later starts where the connection is, %s, and can\'t start after %s', 500, RangeError)
+
+/** `canSubscribe` said no. */
+export const PST_ERR_FORBIDDEN = createError<[topic: string]>(
+  'PST_ERR_FORBIDDEN', 'Not allowed to subscribe to "%s"', 403)
+
+/** The ids of a stream that is subscribed are positions in the log. */
+export const PST_ERR_ID = createError(
+  'PST_ERR_ID', 'An event sent to a connection that is subscribed to topics can\'t have an id of its own: ids there are positions', 500)
+
 /** What was given to a verb is not what it takes. */
 export const PST_ERR_ARGUMENT = createError<[verb: string, rule: string, type: string]>(
   'PST_ERR_ARGUMENT', '%s takes %s, got a value of the type %s', 500, TypeError)

@@ -1,5 +1,7 @@
 /** Every option, its default and its rule. */
 import { PST_ERR_OPTION } from './errors.ts'
+import type { Log } from './topics/log.ts'
+import type { CanSubscribe } from './topics/rights.ts'
 
 /** What may differ from route to route. Times are in ms, sizes in bytes; 0 turns a time off. */
 export interface StreamSettings<Request = unknown> {
@@ -57,6 +59,12 @@ export interface StreamSettings<Request = unknown> {
    * @default (request) => request.ip
    */
   key: (request: Request) => string
+  /**
+   * What becomes of a connection that is so slow that the log was trimmed behind it: it is cut with the reason
+   * `overflow`, and learns of the gap when it comes back; or it is told of the gap, and goes on with what is new.
+   * @default 'disconnect'
+   */
+  overflow: 'disconnect' | 'skip'
 }
 
 export interface Settings<Request = unknown> extends StreamSettings<Request> {
@@ -66,6 +74,22 @@ export interface Settings<Request = unknown> extends StreamSettings<Request> {
    * @default 10000
    */
   drain: number
+  /**
+   * What is published within this time goes out together: fewer writes, more latency.
+   * @default 0: what is published in one tick
+   */
+  coalesce: number
+  /**
+   * Where published events are kept, for those who come back and those who are slow.
+   * @default null: a `memoryLog()` of the app's own
+   */
+  log: Log | null
+  /**
+   * Whether the client of this request may be subscribed to the topic: asked on every subscription, and again on
+   * `topics.reauthorize()`. With it, requests are kept as long as their connections.
+   * @default null: everybody may
+   */
+  canSubscribe: CanSubscribe<Request> | null
 }
 
 /** What `register` takes. */
@@ -85,7 +109,11 @@ const DEFAULTS: Readonly<Settings<{ ip?: string }>> = Object.freeze({
   maxConnections: Infinity,
   maxConnectionsPerKey: Infinity,
   key: (request: { ip?: string }) => request.ip ?? '',   // a Unix socket has none
-  drain: 10_000
+  overflow: 'disconnect',
+  drain: 10_000,
+  coalesce: 0,
+  log: null,
+  canSubscribe: null
 })
 
 interface Rule { says: string, holds: (value: unknown) => boolean }
@@ -114,7 +142,19 @@ const RULES: Readonly<Record<keyof Settings, Rule>> = {
   maxConnections: count,
   maxConnectionsPerKey: count,
   key: { says: 'a function from a request to a string', holds: (value) => typeof value === 'function' },
-  drain: { says: `an integer of milliseconds from 1 to ${MAX_MS}`, holds: (value) => time.holds(value) && value !== 0 }
+  overflow: { says: '"disconnect" or "skip"', holds: (value) => value === 'disconnect' || value === 'skip' },
+  drain: { says: `an integer of milliseconds from 1 to ${MAX_MS}`, holds: (value) => time.holds(value) && value !== 0 },
+  coalesce: time,
+  log: { says: 'null or a log, such as memoryLog()', holds: (value) => value === null || isLog(value) },
+  canSubscribe: { says: 'null or a function from a request and a topic to a boolean', holds: (value) => value === null || typeof value === 'function' }
+}
+
+// A route can't have its own.
+const REGISTER_ONLY = ['drain', 'coalesce', 'log', 'canSubscribe'] as const
+
+function isLog (value: unknown): boolean {
+  const { append, read, follow } = Object(value) as Partial<Log>
+  return [append, read, follow].every((method) => typeof method === 'function')
 }
 
 /**
@@ -134,7 +174,9 @@ export function parseOptions (options: object): Readonly<Settings> {
  * @throws PST_ERR_OPTION
  */
 export function parseStreamOptions (options: object, settings: Readonly<Settings>): Readonly<Settings> {
-  if (Object.hasOwn(options, 'drain')) throw new PST_ERR_OPTION('drain', 'given at register: a route can\'t have its own', show((options as { drain: unknown }).drain))
+  for (const name of REGISTER_ONLY) {
+    if (Object.hasOwn(options, name)) throw new PST_ERR_OPTION(name, 'given at register: a route can\'t have its own', show((options as Record<string, unknown>)[name]))
+  }
   return complete(options, settings)
 }
 

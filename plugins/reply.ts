@@ -136,16 +136,15 @@ function connect (request: FastifyRequest, reply: FastifyReply, host: Host, open
     reply.header('retry-after', RETRY_AFTER)
     throw error
   }
-  const origin = { route: request.routeOptions.url ?? '', lastEventId: lastEventId(request), key, log: reply.log }
+  const origin = { route: request.routeOptions.url ?? '', lastEventId: lastEventId(request), key, log: reply.log, request: host.settings.canSubscribe === null ? null : request }
   return new Connection(makeId(), origin, host, opening)
 }
 
-// The header beats the query, which EventSource repeats unchanged when it reconnects.
+// The header beats the query, which EventSource repeats unchanged when it reconnects. One that is given twice is no
+// position; an empty one is none.
 function lastEventId ({ headers, query }: FastifyRequest): string | null {
-  const header = headers['last-event-id']
-  if (header !== undefined) return String(header)
-  const parameter = (query as { lastEventId?: unknown } | undefined)?.lastEventId
-  return typeof parameter === 'string' ? parameter : null
+  const given = headers['last-event-id'] ?? (query as { lastEventId?: unknown } | undefined)?.lastEventId
+  return given === undefined || given === '' ? null : String(given)
 }
 
 // Everything that a GET would say, and no handler run for nobody.
@@ -154,4 +153,4 @@ function answerHead (reply: FastifyReply): FastifyReply {
   return reply.send(Readable.from([]))   // which has no length, no more than the stream
 }
 
-export default fp(reply, { name: 'pastelli/reply', fastify: '5.x', dependencies: ['pastelli/connections'] })
+export default fp(reply, { name: 'pastelli/reply', fastify: '5.x', dependencies: ['pastelli/host'] })

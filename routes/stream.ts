@@ -6,10 +6,11 @@ import type {
 } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Host } from '../lib/connection/host.ts'
-import { PST_ERR_ARGUMENT } from '../lib/errors.ts'
+import { PST_ERR_ARGUMENT, PST_ERR_OPTION } from '../lib/errors.ts'
 import { Limits } from '../lib/connection/limits.ts'
 import { parseStreamOptions, type StreamOptions } from '../lib/options.ts'
 import { kHost } from '../lib/symbols.ts'
+import type { TopicName } from '../lib/topics/topics.ts'
 
 /** `fastify.stream(path, [options], handler)`: GET by default, an event stream unless the handler says otherwise. */
 export interface StreamMethod<
@@ -22,8 +23,9 @@ export interface StreamMethod<
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
     path: string,
     options: RouteShorthandOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
-      & StreamOptions<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>> & { method?: HTTPMethods | HTTPMethods[] },
-    handler: RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+      & StreamOptions<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>>
+      & { method?: HTTPMethods | HTTPMethods[], topics?: RouteTopics<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>> },
+    handler?: RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
   ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
     path: string,
@@ -37,24 +39,41 @@ declare module 'fastify' {
   }
 }
 
+/** What the stream is subscribed to before its handler runs. */
+export type RouteTopics<Request> = TopicName | readonly TopicName[] | ((request: Request) => TopicName | readonly TopicName[] | Promise<TopicName | readonly TopicName[]>)
+
 type Handler = RouteOptions['handler']
-type OwnOptions = Omit<RouteOptions, 'url' | 'handler' | 'method'> & StreamOptions<FastifyRequest> & { method?: RouteOptions['method'] }
+type OwnOptions = Omit<RouteOptions, 'url' | 'handler' | 'method'> & StreamOptions<FastifyRequest> & { method?: RouteOptions['method'], topics?: RouteTopics<FastifyRequest> }
 
 function stream (fastify: FastifyInstance, _options: object, done: () => void): void {
-  fastify.decorate('stream', function (this: FastifyInstance, path: string, ...rest: [Handler] | [OwnOptions, Handler]) {
-    const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest
+  fastify.decorate('stream', function (this: FastifyInstance, path: string, ...rest: [Handler] | [OwnOptions, Handler?]) {
+    const [options, handler] = rest.length === 1 && typeof rest[0] === 'function' ? [{}, rest[0]] : [rest[0] as OwnOptions, rest[1]]
     if (typeof options !== 'object' || options === null) throw new PST_ERR_ARGUMENT('stream', 'options that are an object', typeof options)
+    if (handler === undefined && options.topics === undefined) throw new PST_ERR_ARGUMENT('stream', 'a handler where no topics are given', 'undefined')
     if (handler !== undefined && typeof handler !== 'function') throw new PST_ERR_ARGUMENT('stream', 'a handler that is a function', typeof handler)
-    return declare(this, path, options, handler)
+    return declare(this, path, options, handler ?? (() => {}))
   } as never)
   done()
 }
 
-function declare (fastify: FastifyInstance, path: string, options: OwnOptions, handler: Handler): FastifyInstance {
+function declare (fastify: FastifyInstance, path: string, { topics, ...options }: OwnOptions, handle: Handler): FastifyInstance {
+  const handler = topics === undefined ? handle : subscribing(topics, handle)
   const host = routeHost(fastify[kHost], options)
   // Fastify's HEAD twin comes along: it is answered without the handler.
   fastify.route({ ...options, url: path, handler, method: options.method ?? 'GET', config: { ...options.config, [kHost]: host } })
   return fastify
+}
+
+// Subscribed before the handler runs: what is published from then on is not missed, and a refusal is a plain 403.
+function subscribing (topics: RouteTopics<FastifyRequest>, handler: Handler): Handler {
+  if (typeof topics !== 'function' && typeof topics !== 'string' && !Array.isArray(topics)) throw new PST_ERR_OPTION('topics', 'a topic, an array of them, or a function from a request to them', typeof topics)
+  return function (request, reply) {
+    const named = typeof topics === 'function' ? topics(request) : topics
+    const subscribed = named instanceof Promise
+      ? named.then((names) => reply.connection.subscribe(names))
+      : reply.connection.subscribe(named)
+    return subscribed instanceof Promise ? subscribed.then(() => handler.call(this, request, reply)) : handler.call(this, request, reply)
+  }
 }
 
 function routeHost (host: Host, options: StreamOptions<FastifyRequest>): Host {

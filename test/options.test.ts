@@ -1,6 +1,7 @@
 /** Every option: its default, both edges of its rule, and what is said of a wrong one. */
 import t, { type Test } from 'tap'
 import { parseOptions, parseStreamOptions } from '../lib/options.ts'
+import { MemoryLog } from '../lib/topics/memory-log.ts'
 
 const MAX_MS = 2 ** 31 - 1
 
@@ -14,7 +15,11 @@ const DEFAULTS = {
   maxBuffered: 1_048_576,
   maxConnections: Infinity,
   maxConnectionsPerKey: Infinity,
-  drain: 10_000
+  overflow: 'disconnect',
+  drain: 10_000,
+  coalesce: 0,
+  log: null,
+  canSubscribe: null
 }
 
 const NO_NUMBERS = ['1', true, null, {}, [], () => 1, Symbol('s'), 1n, NaN]
@@ -55,13 +60,30 @@ const RULES: Record<string, Rule> = {
     wrong: ['ip', 0, true, null, {}, [], Symbol('s')],
     says: 'a function from a request to a string'
   },
+  overflow: {
+    right: ['disconnect', 'skip'],
+    wrong: ['', 'Skip', 0, true, null, {}, [], () => 'skip', Symbol('s')],
+    says: '"disconnect" or "skip"'
+  },
   drain: {
     right: [1, MAX_MS],
     wrong: [0, -1, 0.5, MAX_MS + 1, Infinity, ...NO_NUMBERS],
     says: `an integer of milliseconds from 1 to ${MAX_MS}`
+  },
+  coalesce: time,
+  log: {
+    right: [null, new MemoryLog()],
+    wrong: ['memory', 0, true, {}, [], () => {}, Symbol('s'), { append () {}, read () {} }],
+    says: 'null or a log, such as memoryLog()'
+  },
+  canSubscribe: {
+    right: [null, () => true],
+    wrong: ['all', 0, true, {}, [], Symbol('s')],
+    says: 'null or a function from a request and a topic to a boolean'
   }
 }
-const ROUTE_RULES = Object.entries(RULES).filter(([option]) => option !== 'drain')
+const REGISTER_ONLY = ['drain', 'coalesce', 'log', 'canSubscribe']
+const ROUTE_RULES = Object.entries(RULES).filter(([option]) => !REGISTER_ONLY.includes(option))
 
 /** That these are refused, and that the message begins with the option and its rule. */
 function refused (t: Test, parse: () => unknown, option: string, says: string, name = option): void {

@@ -1,8 +1,11 @@
 /** One open client of any transport: what can be sent to it, and what it tells about itself. */
-import { PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT } from '../errors.ts'
+import { PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT, PST_ERR_ID } from '../errors.ts'
 import {
-  encodeComment, encodeEvent, encodeRetry, endsBlock, type EventOptions, HEARTBEAT_COMMENT, OPENING_COMMENT
+  encodeComment, encodeEvent, encodeHeartbeat, encodeRetry, endsBlock, type EventOptions, OPENING_COMMENT
 } from '../wire/event-stream.ts'
+import type { Cursor } from '../topics/cursor.ts'
+import type { SubscribeOptions, TopicName } from '../topics/topics.ts'
+import type { Frame } from '../wire/frame.ts'
 import type { Host, Log } from './host.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { freePlaces } from './limits.ts'
@@ -44,6 +47,8 @@ export interface Origin {
   lastEventId: string | null
   /** What `Limits` counts this client by. */
   key: string
+  /** Fastify's, if somebody will ask it later what the client may do; else null, so that it can be forgotten. */
+  request: unknown
   /** The request's own logger. */
   log: Log
 }
@@ -54,6 +59,8 @@ const SEVERAL = 2
 export class Connection<State extends object = ConnectionState> extends Lifecycle {
   /** Made by the server, unguessable, ASCII. */
   readonly id: string
+  /** @internal Its place in the log; null while it is subscribed to nothing. */
+  cursor: Cursor | null = null
 
   readonly #host: Host
   readonly #origin: Origin
@@ -72,6 +79,9 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   #activeAt = 0
   #movedAt = 0
   #taken = 0
+  // When a sweep last saw that the client was told its position.
+  #toldAt = 0
+  #told = false
   #turn = -1
   #sendsThisTurn = 0
   #name: string | null = null
@@ -156,7 +166,9 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (bytes.length === 0) return true
     this.#opening?.begin(false)
     if (this.#eventStream || this.#opening !== null) this.#noteTail(bytes)
-    return this.#send(isText ? bytes.toWellFormed() : bytes)
+    const sent = this.#send(isText ? bytes.toWellFormed() : bytes)
+    this.cursor?.advance()   // it may have waited for the end of a block
+    return sent
   }
 
   /**
@@ -167,6 +179,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   event (data: unknown, options?: EventOptions | null): Sent {
     const block = encodeEvent(data, options)
     if (this.reason !== null) return false
+    if (this.cursor !== null && options?.id !== undefined) throw new PST_ERR_ID()
     this.#needEventStream()
     const sent = this.#sendBlock(block)
     if (sent !== false) this.#events++
@@ -192,8 +205,96 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     const block = encodeEvent(data, options)
     if (this.reason !== null) return
     if (this.#opening === null) throw new PST_ERR_HEAD_SENT('initChunk')
+    if (this.cursor !== null && options?.id !== undefined) throw new PST_ERR_ID()
     this.#opening.declare()
     this.#init = block
+  }
+
+  /**
+   * From now on, what is published on these topics is sent here, in the log's order; at first what the client missed
+   * since its `Last-Event-ID`. Subscribed again, a topic gets the new filter.
+   * @returns a promise where `canSubscribe` answers with one
+   * @throws PST_ERR_TOPIC, PST_ERR_ARGUMENT, PST_ERR_FORBIDDEN, PST_ERR_POSITION, PST_ERR_CONTENT_TYPE
+   */
+  subscribe<const Topic extends TopicName> (topics: Topic | readonly Topic[], options: SubscribeOptions<Topic> = {}): void | Promise<void> {
+    if (this.reason !== null) return
+    if (this.#opening !== null) this.#opening.declare()
+    else if (!this.#eventStream) throw new PST_ERR_CONTENT_TYPE()
+    return this.#host.topics.subscribe(this as Connection<object>, topics, options as SubscribeOptions)
+  }
+
+  /**
+   * From now on, what is published on these topics is not sent here any more.
+   * @throws PST_ERR_TOPIC
+   */
+  unsubscribe (topics: TopicName | readonly TopicName[]): void {
+    this.#host.topics.unsubscribe(this as Connection<object>, topics)
+  }
+
+  /** When it ends with the reason `expired`, ms since 1970: its own time or `maxAge`, whichever is first. Null: never. */
+  get expiresAt (): number | null {
+    return this.#expiresAt === Infinity ? null : Math.round(performance.timeOrigin + this.#expiresAt)
+  }
+
+  /**
+   * Ends it with the reason `expired` at this time, within a second: when what gave the client its rights runs out.
+   * @param at a Date, or ms since 1970
+   * @throws PST_ERR_ARGUMENT
+   */
+  expire (at: Date | number): void {
+    const time = Number(at)
+    if (Number.isNaN(time)) throw new PST_ERR_ARGUMENT('expire', 'a Date or ms since 1970', typeof at)
+    this.#expiresAt = Math.min(this.#expiresAt, time - performance.timeOrigin)
+    if (time <= Date.now()) this.close('expired')
+  }
+
+  /** @internal What canSubscribe asks about. */
+  get request (): unknown {
+    return this.#origin.request
+  }
+
+  /** @internal What becomes of it when the log is trimmed behind it. */
+  get overflow (): 'disconnect' | 'skip' {
+    return this.#host.settings.overflow
+  }
+
+  /** @internal Whether a block may be written now: never inside what the app writes with `chunk`. */
+  get takesBlocks (): boolean {
+    return this.#outbox.transport !== null && this.#onBoundary
+  }
+
+  /** @internal Whether the client has taken what it was given. */
+  get isRoomy (): boolean {
+    const transport = this.#outbox.transport as Transport
+    return transport.queued <= transport.slack
+  }
+
+  /** @internal Gives what many connections get, behind what was sent to this one. */
+  deliver (frame: Frame, events: number, written?: () => void): void {
+    this.flush()
+    const { transport } = this.#outbox
+    if (transport === null) return
+    if (!transport.writable) {
+      this.destroy('client')
+      return
+    }
+    this.#wrote = this.#told = true
+    this.#events += events
+    this.#outbox.give(frame, written)
+  }
+
+  /** @internal Sends a block of so many events that tells the client its position. */
+  tell (block: string, events: number): void {
+    this.#told = true
+    this.#events += events
+    this.#sendBlock(block)
+  }
+
+  /** @internal Something that works for it has failed. */
+  fail (err: unknown): void {
+    if (this.phase === 'closed') return
+    this.#origin.log.error({ err, connection: this.id }, 'a stream failed')
+    this.destroy('error')
   }
 
   /** @internal The response is taken over and its head given to the transport. */
@@ -203,15 +304,16 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#opening = null
     this.#eventStream = eventStream
     this.#transportName = transport.name
-    this.#openedAt = this.#activeAt = this.#movedAt = performance.now()
+    this.#openedAt = this.#activeAt = this.#movedAt = this.#toldAt = performance.now()
     // A share at random, so that clients that came together do not come back together.
-    if (settings.maxAge !== 0) this.#expiresAt = this.#openedAt + settings.maxAge * (0.75 + 0.25 * Math.random())
+    if (settings.maxAge !== 0) this.#expiresAt = Math.min(this.#expiresAt, this.#openedAt + settings.maxAge * (0.75 + 0.25 * Math.random()))
     this.#outbox.attach(transport)
     this.#addPrologue()
     this.opened()
     registry.add(this)
     clock.start()
     this.endTick()
+    this.cursor?.advance()
     if (closing) this.finish(this.reason as unknown as CloseReason)
   }
 
@@ -240,15 +342,18 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     const { settings } = this.#host
     const stuck = this.#stuckFor(transport, now)
     if (this.#wrote) this.#activeAt = now
-    this.#wrote = false
+    if (this.#told) this.#toldAt = now
+    this.#wrote = this.#told = false
     if (this.phase === 'closing') {
       if (stuck >= settings.drain) this.destroy()
     } else if (settings.writeTimeout !== 0 && stuck >= settings.writeTimeout) {
       this.destroy('timeout')
     } else if (now >= this.#expiresAt) {
       this.close('expired')
-    } else if (settings.heartbeat !== 0 && now - this.#activeAt >= settings.heartbeat) {
+    } else if (settings.heartbeat !== 0 && now - this.#quietSince >= settings.heartbeat) {
       this.#beat()
+    } else {
+      this.cursor?.sweep()
     }
   }
 
@@ -260,6 +365,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   }
 
   protected override finish (reason: CloseReason): void {
+    this.cursor?.finish()
     this.#outbox.refuse()
     if (this.#opening !== null) {
       this.#opening.begin(false)
@@ -277,6 +383,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   protected override settled (reason: CloseReason, wasOpen: boolean): void {
     this.#opening = null
+    this.cursor?.end()
     this.#outbox.clear()
     freePlaces(this.#host.limits, this.#origin.key)
     if (!wasOpen) this.#host.registry.giveUp(this)
@@ -374,11 +481,16 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#tail = (this.#tail + last).slice(-4)
   }
 
+  // Since when nothing was written, or a client that may resume was not told where it is.
+  get #quietSince (): number {
+    return this.cursor === null ? this.#activeAt : Math.min(this.#activeAt, this.#toldAt)
+  }
+
   // Never behind bytes that wait: they are a sign of life themselves, once the client takes them.
   #beat (): void {
-    const { heartbeatEvent } = this.#host.settings
     if (!this.#onBoundary || this.#outbox.backlog !== 0) return
-    this.#sendBlock(heartbeatEvent === null ? HEARTBEAT_COMMENT : encodeEvent('', { event: heartbeatEvent }))
+    this.#told = true
+    this.#sendBlock(encodeHeartbeat(this.#host.settings.heartbeatEvent, this.cursor?.position ?? null))
   }
 
   #stuckFor (transport: Transport, now: number): number {

@@ -1,5 +1,6 @@
 /** What the connections of one route, or of all ordinary routes, have in common. */
 import type { Settings } from '../options.ts'
+import type { Topics } from '../topics/topics.ts'
 import type { Clock } from './clock.ts'
 import type { Limits } from './limits.ts'
 import type { Registry } from './registry.ts'
@@ -8,6 +9,7 @@ export interface Host {
   readonly settings: Readonly<Settings>
   readonly registry: Registry
   readonly clock: Clock
+  readonly topics: Topics
   /** The server's, and the route's own if it has one. */
   readonly limits: readonly Limits[]
 }

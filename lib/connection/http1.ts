@@ -1,9 +1,11 @@
 /** HTTP/1.1 with a real socket: chunks are framed here and written straight to it, one write for all that was gathered. */
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { frameAscii, frameBytes, frameText } from '../wire/chunked.ts'
+import type { Frame } from '../wire/frame.ts'
 import { unmarkStreaming } from './stray.ts'
-import type { Transport } from './transport.ts'
+import { LATER_SLACK, type Transport } from './transport.ts'
 
 // A string of up to this many bytes is copied on the stack and sent at once; a larger one would be copied to the heap first.
 const STACK_BYTES = 16 * 1024 - 16
@@ -13,6 +15,7 @@ const SLICE_BYTES = 64 * 1024
 
 export class Http1Transport implements Transport {
   readonly name = 'http1'
+  readonly slack: number
   readonly #response: ServerResponse
   readonly #socket: Socket
 
@@ -20,6 +23,7 @@ export class Http1Transport implements Transport {
   constructor (response: ServerResponse, socket: Socket) {
     this.#response = response
     this.#socket = socket
+    this.slack = socket instanceof TLSSocket ? LATER_SLACK : 0
   }
 
   get queued (): number {
@@ -41,6 +45,11 @@ export class Http1Transport implements Transport {
 
   writeBytes (bytes: Uint8Array, written?: () => void): void {
     this.#write(frameBytes(bytes), written)
+  }
+
+  writeFrame ({ chunk }: Frame, written?: () => void): void {
+    if (typeof chunk === 'string') this.#socket.write(chunk, 'latin1', written)
+    else this.#write(chunk, written)
   }
 
   #write (frame: Buffer, written?: () => void): void {

@@ -1,5 +1,6 @@
 /** What was sent and is not yet written: gathered in order, written at once, with a promise of room for those who wait. */
 import { defer, type Deferred } from './deferred.ts'
+import type { Frame } from '../wire/frame.ts'
 import { nextTurn } from './tick.ts'
 import type { Transport } from './transport.ts'
 
@@ -133,6 +134,15 @@ export class Outbox {
     this.#empty()
     this.#backlogged = transport.queued !== 0
     this.#setEase()
+  }
+
+  /** Gives the transport what many connections get. What was gathered has to be flushed before. */
+  give (frame: Frame, written?: () => void): void {
+    const transport = this.#transport as Transport
+    transport.writeFrame(frame, written)
+    this.#given += frame.size
+    this.#backlogged = transport.queued !== 0
+    if (this.#backlogged) this.#setEase()
   }
 
   endTick (): void {

@@ -1,5 +1,6 @@
 /** The open connections: who is there, who came, who went and why. */
 import { EventEmitter } from 'node:events'
+import { tell } from '../tell.ts'
 import type { Connection } from './connection.ts'
 import type { Log } from './host.ts'
 import { CLOSE_REASONS, type CloseReason } from './reasons.ts'
@@ -114,20 +115,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     if (sharers?.delete(connection) === true && sharers.size === 0) this.#byName.delete(name)
   }
 
-  // Not `emit`: one listener that throws must not keep the others, or the connection, from going on.
   #tell (event: keyof RegistryEvents, ...args: unknown[]): void {
-    if (this.listenerCount(event) === 0) return
-    for (const listener of this.rawListeners(event)) {
-      try {
-        const result: unknown = Reflect.apply(listener, this, args)
-        if (result instanceof Promise) result.catch((err: unknown) => { this.#blame(event, err) })
-      } catch (err) {
-        this.#blame(event, err)
-      }
-    }
-  }
-
-  #blame (event: string, err: unknown): void {
-    this.#log.error({ err }, `a listener of the connections' "${event}" failed`)
+    if (this.listenerCount(event) !== 0) tell(this, event, args, this.#log)
   }
 }

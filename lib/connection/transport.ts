@@ -1,6 +1,11 @@
 /** The seam between a connection and what carries it. */
 
+import type { Frame } from '../wire/frame.ts'
+
 export type TransportName = 'http1' | 'http2' | 'response'
+
+/** The slack of what takes bytes in a later turn: TLS, HTTP/2. */
+export const LATER_SLACK = 16 * 1024
 
 export interface Transport {
   /**
@@ -11,6 +16,8 @@ export interface Transport {
   readonly name: TransportName
   /** Bytes given and not yet taken by the operating system. */
   readonly queued: number
+  /** So much may be queued although the client reads: where bytes are never taken at once. */
+  readonly slack: number
   /** Bytes taken so far; it grows while the client reads. */
   readonly taken: number
   /** Whether bytes can still be given. False once the other side has closed its half. */
@@ -19,6 +26,8 @@ export interface Transport {
   writeText: (text: string, size: number, written?: () => void) => void
   /** Gives bytes, like `writeText`. */
   writeBytes: (bytes: Uint8Array, written?: () => void) => void
+  /** Gives what many connections get, like `writeText`. */
+  writeFrame: (frame: Frame, written?: () => void) => void
   /** Ends the response properly behind what was given. `last`: nothing shall follow on its socket. */
   end: (last: boolean) => void
   /** Cuts the connection without a proper end. */

@@ -1,7 +1,10 @@
 /** What transports have in common that give bytes to a writable of Node's as they are. */
 import type { Writable } from 'node:stream'
+import type { Frame } from '../wire/frame.ts'
+import { LATER_SLACK } from './transport.ts'
 
 export abstract class Written<Target extends Writable> {
+  readonly slack = LATER_SLACK
   protected readonly target: Target
   #given = 0
 
@@ -25,5 +28,9 @@ export abstract class Written<Target extends Writable> {
   writeBytes (bytes: Uint8Array, written?: () => void): void {
     this.#given += bytes.byteLength
     this.target.write(bytes, written)
+  }
+
+  writeFrame (frame: Frame, written?: () => void): void {
+    this.writeBytes(frame.bytes, written)
   }
 }

@@ -10,16 +10,18 @@ export const EVENT_STREAM = 'text/event-stream; charset=utf-8'
 /** What the client sees at first: bytes that make `EventSource` open and proxies flush, and no event. */
 export const OPENING_COMMENT = ':\n\n'
 
-/** A sign of life that dispatches no event. */
-export const HEARTBEAT_COMMENT = ': heartbeat\n\n'
+const HEARTBEAT_COMMENT = ': heartbeat\n'
 
-export interface EventOptions {
+export interface EventFields {
   /** The event's type, what `addEventListener` listens for. Default: `message`, by leaving the field out. */
   event?: string | undefined
-  /** The client's next `Last-Event-ID`. An empty string resets it. */
-  id?: string | number | undefined
   /** The client's next reconnection delay, ms. */
   retry?: number | undefined
+}
+
+export interface EventOptions extends EventFields {
+  /** The client's next `Last-Event-ID`. An empty string resets it. */
+  id?: string | number | undefined
 }
 
 const FIELDS = ['event', 'id', 'retry']
@@ -36,8 +38,33 @@ const BLOCK_END = /(?:\n|\r(?!\n))(?:\r\n|\n|\r)$/
  * @throws PST_ERR_FIELD, PST_ERR_DATA
  */
 export function encodeEvent (data: unknown, options?: EventOptions | null): string {
-  const lines = typeof data === 'string' ? dataLines(data) : 'data: ' + json(data) + '\n\n'
+  const lines = typeof data === 'string' ? dataLines(data) : 'data: ' + encodeData(data) + '\n\n'
   return options == null ? lines : encodeFields(options) + lines
+}
+
+/**
+ * The data of an event as it is sent: text verbatim, everything else as JSON.
+ * @throws PST_ERR_DATA
+ */
+export function encodeData (data: unknown): string {
+  if (typeof data !== 'string') return json(data)
+  if (!data.isWellFormed()) throw new PST_ERR_DATA(HALF_A_PAIR)
+  return data
+}
+
+/** A block that moves the client's `Last-Event-ID` and dispatches nothing. */
+export function encodeId (id: string): string {
+  return field('id', id) + '\n'
+}
+
+/**
+ * A sign of life.
+ * @param event the type of a visible one; null for a comment, which dispatches nothing
+ * @param id moves the client's `Last-Event-ID`; null leaves it
+ */
+export function encodeHeartbeat (event: string | null, id: string | null): string {
+  const idField = id === null ? '' : field('id', id)
+  return event === null ? HEARTBEAT_COMMENT + idField + '\n' : field('event', event) + idField + 'data: \n\n'
 }
 
 /** A block of comment lines; clients ignore it. */

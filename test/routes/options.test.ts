@@ -130,7 +130,7 @@ t.test('a wrong setting of a route throws where it is declared', async (t) => {
   t.throws(() => { app.stream('/', { drain: 100 } as object, () => {}) }, {
     code: 'PST_ERR_OPTION', message: 'pastelli: option "drain" must be given at register: a route can\'t have its own, got 100'
   })
-  t.throws(() => { app.stream('/', {}, undefined as never) }, { code: 'FST_ERR_ROUTE_MISSING_HANDLER' })
+  t.throws(() => { app.stream('/', {}, undefined as never) }, { code: 'PST_ERR_ARGUMENT' })
 })
 
 t.test('the same path twice is Fastify\'s own error', async (t) => {

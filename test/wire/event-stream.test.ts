@@ -4,7 +4,7 @@
  */
 import t, { type Test } from 'tap'
 import {
-  encodeComment, encodeEvent, encodeRetry, endsBlock, EVENT_STREAM, type EventOptions, HEARTBEAT_COMMENT, isEventStream, OPENING_COMMENT
+  encodeComment, encodeEvent, encodeId, encodeRetry, endsBlock, encodeHeartbeat, EVENT_STREAM, type EventOptions, isEventStream, OPENING_COMMENT
 } from '../../lib/wire/event-stream.ts'
 
 /** That this can't be encoded, with this code, and that the message says what is wrong. */
@@ -197,7 +197,7 @@ t.test('a comment is a block of lines that begin with a colon', async (t) => {
 })
 
 t.test('what Pastelli sends by itself is on a block boundary', async (t) => {
-  for (const block of [OPENING_COMMENT, HEARTBEAT_COMMENT, encodeRetry(1), encodeComment('a\nb'), encodeEvent(''), encodeEvent('a\n')]) {
+  for (const block of [OPENING_COMMENT, encodeHeartbeat(null, null), encodeHeartbeat('beat', 'a:1'), encodeId('a:1'), encodeRetry(1), encodeComment('a\nb'), encodeEvent(''), encodeEvent('a\n')]) {
     t.ok(endsBlock(block), JSON.stringify(block))
   }
 })

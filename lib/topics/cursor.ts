@@ -1,0 +1,222 @@
+/** A connection's place in the log: everything of its topics up to there has been given to it. */
+import type { Connection } from '../connection/connection.ts'
+import { nextTurn } from '../connection/tick.ts'
+import { encodeId } from '../wire/event-stream.ts'
+import { Frame } from '../wire/frame.ts'
+import type { Directory } from './directory.ts'
+import { encodeGap, type Gap } from './gap.ts'
+import { type Group, type Payload, WRITE_BYTES } from './group.ts'
+import type { Batch, Log } from './log.ts'
+import { formatPosition } from './position.ts'
+import type { Record } from './record.ts'
+import { select, type Subscriptions } from './selection.ts'
+
+/** What cursors have in common. */
+export interface Feed { readonly log: Log, readonly directory: Directory }
+
+const NOTHING: Subscriptions = new Map()
+
+export class Cursor {
+  readonly connection: Connection
+  /** Whether it starts where the client says that it was. */
+  readonly isResumed: boolean
+  readonly #feed: Feed
+  #offset: number
+  #group: Group | null = null
+  // What the client is told at first in place of its position.
+  readonly #gap: Gap | null
+  // Whether the client was told where it is, and whether it was given what it missed until then.
+  #hasBegun = false
+  #hasCaughtUp = false
+  // Whether a write has to be taken, or a read to answer, before it goes on.
+  #isBusy = false
+  #holds = 0
+  #hasEnded = false
+
+  /**
+   * @param offset where it starts
+   * @param gap what lies between there and where the client was
+   */
+  constructor (connection: Connection, feed: Feed, offset: number, gap: Gap | null, isResumed: boolean) {
+    this.connection = connection
+    this.isResumed = isResumed
+    this.#feed = feed
+    this.#offset = offset
+    this.#gap = gap
+  }
+
+  get subscriptions (): Subscriptions {
+    return this.#group?.subscriptions ?? NOTHING
+  }
+
+  get hasBegun (): boolean {
+    return this.#hasBegun
+  }
+
+  /** Everything up to this offset has been given. */
+  get offset (): number {
+    const group = this.#group
+    return group?.live.has(this) === true && this.#offset >= group.newest ? this.#feed.log.head : this.#offset
+  }
+
+  /** The position that the client may resume from. */
+  get position (): string {
+    return formatPosition(this.#feed.log.epoch, this.offset)
+  }
+
+  /** Starts elsewhere: nothing has been told to the client yet. */
+  startAt (offset: number): void {
+    this.#offset = offset
+  }
+
+  /** Changes what it is subscribed to. */
+  change (subscriptions: Subscriptions): void {
+    if (this.#hasEnded) return
+    this.#pushLast(subscriptions)
+    this.#offset = this.offset
+    this.#group = this.#feed.directory.move(this, this.#group, subscriptions, this.#feed.log.head)
+    this.advance()
+  }
+
+  /** Tells the client where it is, or what it missed. */
+  begin (): void {
+    this.#hasBegun = true
+    if (this.#gap === null) this.connection.tell(encodeId(this.position), 0)
+    else this.connection.tell(encodeGap(this.#gap, this.position), 1)
+  }
+
+  /** Gives nothing until `release` was called as often. */
+  hold (): void {
+    this.#offset = this.offset
+    this.#holds++
+    this.#group?.live.delete(this)
+  }
+
+  release (): void {
+    this.#holds--
+    this.advance()
+  }
+
+  /** Gives what comes next, if there is no reason to wait. */
+  advance (): void {
+    const group = this.#group
+    if (group === null || this.#isBusy || this.#holds !== 0 || this.#hasEnded || group.live.has(this) || !this.connection.takesBlocks) return
+    if (!this.#hasBegun) this.begin()
+    const batch = this.#feed.log.read(group.subscriptions.keys(), this.#offset, WRITE_BYTES)
+    if (!(batch instanceof Promise)) {
+      this.#give(group, batch)
+      return
+    }
+    this.#isBusy = true
+    batch.then((batch) => {
+      this.#isBusy = false
+      if (group === this.#group && this.#holds === 0 && this.connection.takesBlocks) this.#give(group, batch)
+      else this.advance()
+    }).catch((err: unknown) => { this.connection.fail(err) })
+  }
+
+  /** Gives a live one what its group has waiting. Answers up to where it has everything then, `Infinity` if it is not live any more. */
+  push (group: Group): number {
+    if (this.#offset >= group.newest) return this.#offset
+    const payload = this.#payload(group)
+    if (payload !== null && this.connection.takesBlocks && payload.exceptions?.every((record) => this.#isFor(record)) !== false) {
+      this.#write(group, payload)
+    } else {
+      group.live.delete(this)
+      this.advance()
+    }
+    return group.live.has(this) ? this.#offset : Infinity
+  }
+
+  /** Looks whether what it has coming is still there. */
+  sweep (): void {
+    const group = this.#group
+    if (!this.#isBusy || group === null || this.connection.overflow !== 'disconnect') return
+    if (this.#feed.log.isTrimmed(group.subscriptions.keys(), this.#offset)) this.connection.destroy('overflow')
+  }
+
+  /** The connection closes: what it has coming goes out before that, unless it is behind. */
+  finish (): void {
+    this.#pushLast(NOTHING)
+    this.end()
+  }
+
+  /** The connection has ended. */
+  end (): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#group = this.#feed.directory.move(this, this.#group, NOTHING, 0)
+  }
+
+  // What was published before it unsubscribed is its own.
+  #pushLast (subscriptions: Subscriptions): void {
+    const group = this.#group
+    if (group?.live.has(this) !== true) return
+    for (const topic of group.subscriptions.keys()) {
+      if (subscriptions.has(topic)) continue
+      this.push(group)
+      return
+    }
+  }
+
+  #payload (group: Group): Payload | null {
+    try {
+      return group.payload(this.#offset)
+    } catch (err) {
+      this.connection.fail(err)
+      return null
+    }
+  }
+
+  // A client that has not taken the last write gets this one, and then nothing until it has taken both.
+  #write (group: Group, { frame, events, through }: Payload): void {
+    this.#offset = through
+    if (frame === null) return
+    if (this.connection.isRoomy) {
+      this.connection.deliver(frame, events)
+      return
+    }
+    group.live.delete(this)
+    this.#isBusy = true
+    this.connection.deliver(frame, events, () => { this.#taken() })
+  }
+
+  #give (group: Group, batch: Batch | null): void {
+    if (batch === null) {
+      this.#miss()
+      return
+    }
+    this.#hasCaughtUp = true
+    const { text, events, through } = select(batch.records, 0, group.subscriptions, Infinity, batch.through, (record) => this.#isFor(record))
+    this.#offset = through
+    const isLive = through >= this.#feed.log.head
+    if (isLive) group.live.add(this)
+    else this.#isBusy = true
+    const taken = isLive ? undefined : () => { this.#taken() }
+    if (text !== '') this.connection.deliver(new Frame(text), events, taken)
+    else taken?.()
+  }
+
+  // What it has coming was trimmed. If that was so before it was given anything, it came too late; else it is too slow.
+  #miss (): void {
+    if (this.#hasCaughtUp && this.connection.overflow === 'disconnect') {
+      this.connection.destroy('overflow')
+      return
+    }
+    const gap: Gap = { reason: this.#hasCaughtUp ? 'overflow' : 'trimmed', from: this.position }
+    this.#offset = this.#feed.log.head
+    this.connection.tell(encodeGap(gap, this.position), 1)
+    this.advance()
+  }
+
+  #taken (): void {
+    void nextTurn().then(() => {
+      this.#isBusy = false
+      this.advance()
+    })
+  }
+
+  #isFor ({ except }: Record): boolean {
+    return except === undefined || (except !== this.connection.id && except !== this.connection.name)
+  }
+}

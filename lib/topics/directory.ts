@@ -1,0 +1,97 @@
+/** Who is subscribed to what: the groups of cursors, and the topics that lead to them. */
+import type { Cursor } from './cursor.ts'
+import { Group } from './group.ts'
+import type { Filter, Subscriptions } from './selection.ts'
+
+interface Entry { connections: number, readonly groups: Set<Group> }
+
+export class Directory {
+  readonly #byTopic = new Map<string, Entry>()
+  readonly #byKey = new Map<string, Group>()
+  readonly #tell: (event: 'active' | 'idle', topic: string) => void
+
+  /** @param tell is called with `active` for a topic's first connection, with `idle` once its last one has gone */
+  constructor (tell: (event: 'active' | 'idle', topic: string) => void) {
+    this.#tell = tell
+  }
+
+  /** How many connections are subscribed to the topic. */
+  subscribers (topic: string): number {
+    return this.#byTopic.get(topic)?.connections ?? 0
+  }
+
+  /** The groups that the topic's records are for. */
+  groups (topic: string): Iterable<Group> {
+    return this.#byTopic.get(topic)?.groups ?? []
+  }
+
+  /**
+   * Moves a cursor from its group to that of other subscriptions; to none if there are none.
+   * @param head the offset of the log's head
+   */
+  move (cursor: Cursor, from: Group | null, subscriptions: Subscriptions, head: number): Group | null {
+    const to = subscriptions.size === 0 ? null : this.#group(subscriptions, head)
+    if (to === from) return to
+    const before: Subscriptions = from?.subscriptions ?? NOTHING
+    const came = [...subscriptions.keys()].filter((topic) => !before.has(topic))
+    const left = [...before.keys()].filter((topic) => !subscriptions.has(topic))
+    for (const topic of came) this.#entry(topic).connections++
+    if (to !== null) {
+      if (to.size === 0) this.#enter(to)
+      to.size++
+    }
+    if (from !== null) {
+      from.live.delete(cursor)
+      from.size--
+      if (from.size === 0) this.#remove(from)
+    }
+    for (const topic of left) this.#entry(topic).connections--
+    for (const topic of came) if (this.subscribers(topic) === 1) this.#tell('active', topic)
+    for (const topic of left) this.#dropIfIdle(topic)
+    return to
+  }
+
+  #group (subscriptions: Subscriptions, head: number): Group {
+    const key = keyOf(subscriptions)
+    return this.#byKey.get(key) ?? new Group(key, subscriptions, head)
+  }
+
+  #enter (group: Group): void {
+    this.#byKey.set(group.key, group)
+    for (const topic of group.subscriptions.keys()) this.#entry(topic).groups.add(group)
+  }
+
+  #remove (group: Group): void {
+    this.#byKey.delete(group.key)
+    for (const topic of group.subscriptions.keys()) this.#entry(topic).groups.delete(group)
+  }
+
+  #entry (topic: string): Entry {
+    let entry = this.#byTopic.get(topic)
+    if (entry === undefined) this.#byTopic.set(topic, entry = { connections: 0, groups: new Set() })
+    return entry
+  }
+
+  #dropIfIdle (topic: string): void {
+    if (this.subscribers(topic) !== 0) return
+    if (this.#byTopic.delete(topic)) this.#tell('idle', topic)
+  }
+}
+
+const NOTHING: Subscriptions = new Map()
+
+const filterIds = new WeakMap<Filter, number>()
+let filters = 0
+
+// Topics have no line ends. The order counts: to sort a thousand topics would cost more than it shares.
+function keyOf (subscriptions: Subscriptions): string {
+  let key = ''
+  for (const [topic, filter] of subscriptions) key += filter === null ? topic + '\n' : `${topic}\r${idOf(filter)}\n`
+  return key
+}
+
+function idOf (filter: Filter): number {
+  let id = filterIds.get(filter)
+  if (id === undefined) filterIds.set(filter, id = filters++)
+  return id
+}

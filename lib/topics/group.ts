@@ -1,0 +1,96 @@
+/** The cursors of all connections with the same subscriptions: what they have coming, built once for all of them. */
+import { Frame } from '../wire/frame.ts'
+import type { Cursor } from './cursor.ts'
+import type { Record } from './record.ts'
+import { type Selection, select, type Subscriptions } from './selection.ts'
+
+// So much of what was published waits here for those who are live; beyond that they read it from the log.
+const MAX_WAITING = 1024
+
+// About this much goes out in one write.
+export const WRITE_BYTES = 64 * 1024
+
+/** What goes out to cursors at one place. */
+export interface Payload extends Selection {
+  /** Null if it selects nothing. */
+  readonly frame: Frame | null
+}
+
+export class Group {
+  readonly key: string
+  readonly subscriptions: Subscriptions
+  /** How many cursors it has in all. */
+  size = 0
+  /** Those that have everything but what is in `#waiting`, and are written to directly. */
+  readonly live = new Set<Cursor>()
+  /** Every record of the subscriptions behind this offset is in `#waiting`. */
+  #since: number
+  #waiting: Record[] = []
+  #isDirty = false
+  // The last one built, and for which place.
+  #payload: Payload | null = null
+  #payloadAfter = -1
+
+  /** @param since the offset of the log's head */
+  constructor (key: string, subscriptions: Subscriptions, since: number) {
+    this.key = key
+    this.subscriptions = subscriptions
+    this.#since = since
+  }
+
+  /** The offset of the newest record that is known to those who are live, or about to be. */
+  get newest (): number {
+    return this.#waiting.at(-1)?.offset ?? this.#since
+  }
+
+  /** Adds a record to what waits. Answers whether a pass became due with it. */
+  add (record: Record): boolean {
+    this.#payload = null
+    if (this.live.size === 0) {
+      this.#waiting = []
+      this.#since = record.offset
+      return false
+    }
+    if (this.#waiting.length === MAX_WAITING) this.#forget(this.#waiting[MAX_WAITING / 2 - 1]?.offset as number)
+    this.#waiting.push(record)
+    const becameDirty = !this.#isDirty
+    this.#isDirty = true
+    return becameDirty
+  }
+
+  /**
+   * What a live cursor has coming; null where it has to be read from the log.
+   * @throws what a filter throws
+   */
+  payload (after: number): Payload | null {
+    if (after < this.#since) return null
+    if (this.#payload !== null && this.#payloadAfter === after) return this.#payload
+    const start = this.#indexBehind(after)
+    this.#payloadAfter = after
+    if (this.#payload === null || this.#payload.start !== start) {
+      const selection = select(this.#waiting, start, this.subscriptions, WRITE_BYTES, this.newest)
+      this.#payload = { ...selection, frame: selection.text === '' ? null : new Frame(selection.text) }
+    }
+    return this.#payload
+  }
+
+  /** A pass has reached everybody: they all have everything up to this offset. Answers whether another one is due. */
+  passed (through: number): boolean {
+    this.#forget(through)
+    this.#isDirty = this.#waiting.length !== 0
+    return this.#isDirty
+  }
+
+  #forget (through: number): void {
+    this.#waiting.splice(0, this.#indexBehind(through))
+    this.#since = Math.max(this.#since, through)
+    this.#payload = null
+  }
+
+  #indexBehind (offset: number): number {
+    const waiting = this.#waiting
+    let index = waiting.length
+    while (index > 0 && (waiting[index - 1] as Record).offset > offset) index--
+    return index
+  }
+}

@@ -1,0 +1,40 @@
+/** The contract of a log: what topics need of the engine that keeps their events. */
+import type { Draft, Record } from './record.ts'
+
+/**
+ * One order for all topics. Every record gets an offset greater than all before it; what is trimmed is trimmed from the
+ * old end. `test/contract/log.ts` is the contract as tests.
+ */
+export interface Log {
+  /** Letters, digits, `_`, `-` and `.`, at most 64. Another one after records were lost that a client may have seen. */
+  readonly epoch: string
+  /** The offset of the newest record that was followed; 0 if there was none. */
+  readonly head: number
+  /**
+   * From now on `listener` is called for each record, once, in the log's order, as soon as `read` gives it too. Called
+   * once, before any append.
+   */
+  follow: (listener: (record: Record) => void) => void
+  /**
+   * Appends, and answers the record's id, which its followers hear before or after. With a `key` that a retained record
+   * of the topic has, nothing is appended and the answer is that record's id.
+   */
+  append: (draft: Draft) => string | Promise<string>
+  /**
+   * The records of these topics behind `after`, oldest first: all up to the head, or as many as pass `limit` bytes; null
+   * if one of them was, or may have been, trimmed.
+   */
+  read: (topics: Iterable<string>, after: number, limit: number) => Batch | null | Promise<Batch | null>
+  /** Whether `read` would answer null, as far as this process knows. */
+  isTrimmed: (topics: Iterable<string>, after: number) => boolean
+  /** The least `after` for which `read` gives everything that is retained of these topics. */
+  earliest: (topics: Iterable<string>) => number
+  /** Lets go of what it holds: sockets, timers. */
+  close?: () => void | Promise<void>
+}
+
+export interface Batch {
+  records: readonly Record[]
+  /** Every record of the topics up to this offset has been given, by this read or before. */
+  through: number
+}

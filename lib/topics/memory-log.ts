@@ -1,0 +1,171 @@
+/** The log in this process's memory: the newest events, bounded by number, bytes and age. */
+import { PST_ERR_OPTION } from '../errors.ts'
+import { makeId } from '../connection/id.ts'
+import type { Batch, Log } from './log.ts'
+import { Queue } from './queue.ts'
+import { type Draft, Record } from './record.ts'
+
+export interface Retention {
+  /** @default 10000 */
+  events: number
+  /** Of the events as they are sent. @default 4 MiB */
+  bytes: number
+  /** ms. @default 300000 */
+  age: number
+}
+
+const DEFAULTS: Readonly<Retention> = { events: 10_000, bytes: 4 * 1024 * 1024, age: 300_000 }
+
+// Of how many topics it is known up to where they were trimmed. Beyond that all others share the highest offset that was
+// forgotten: a client of theirs that is older may be told of a gap that there is not, and never the other way round.
+const WATERMARKS = 10_000
+
+interface Entry { record: Record, at: number }
+
+export class MemoryLog implements Log {
+  readonly epoch = makeId().slice(0, 8)
+  readonly #retention: Readonly<Retention>
+  readonly #now: () => number
+  readonly #entries = new Queue<Entry>()
+  readonly #byTopic = new Map<string, Queue<Record>>()
+  readonly #byKey = new Map<string, Record>()
+  // The last offset trimmed of a topic, least recently trimmed first.
+  readonly #watermarks = new Map<string, number>()
+  #forgotten = 0
+  #bytes = 0
+  #head = 0
+  #listener: (record: Record) => void = () => {}
+
+  /**
+   * @param now the time in ms, monotonic
+   * @throws PST_ERR_OPTION
+   */
+  constructor (retention: Partial<Retention> = {}, now: () => number = () => performance.now()) {
+    this.#retention = complete(retention)
+    this.#now = now
+  }
+
+  get head (): number {
+    return this.#head
+  }
+
+  follow (listener: (record: Record) => void): void {
+    this.#listener = listener
+  }
+
+  append (draft: Draft): string {
+    const now = this.#now()
+    this.#trim(now)
+    const known = draft.key === undefined ? undefined : this.#byKey.get(keyOf(draft.topic, draft.key))
+    if (known !== undefined) return known.id
+    const record = new Record(this.epoch, ++this.#head, draft)
+    this.#entries.push({ record, at: now })
+    this.#bytes += record.size
+    this.#queueOf(record.topic).push(record)
+    if (record.key !== undefined) this.#byKey.set(keyOf(record.topic, record.key), record)
+    this.#trim(now)
+    this.#listener(record)
+    return record.id
+  }
+
+  read (topics: Iterable<string>, after: number, limit: number): Batch | null {
+    this.#trim(this.#now())
+    const found: Record[] = []
+    let sources = 0
+    let isWhole = true
+    for (const topic of topics) {
+      if (this.#trimmedUpTo(topic) > after) return null
+      const queue = this.#byTopic.get(topic)
+      if (queue === undefined) continue
+      const before = found.length
+      isWhole = collect(queue, after, limit, found) && isWhole
+      if (found.length > before) sources++
+    }
+    if (sources > 1) found.sort((a, b) => a.offset - b.offset)
+    const records = upTo(limit, found)
+    isWhole &&= records.length === found.length
+    return { records, through: isWhole ? this.#head : (records.at(-1) as Record).offset }
+  }
+
+  isTrimmed (topics: Iterable<string>, after: number): boolean {
+    this.#trim(this.#now())
+    for (const topic of topics) if (this.#trimmedUpTo(topic) > after) return true
+    return false
+  }
+
+  earliest (topics: Iterable<string>): number {
+    this.#trim(this.#now())
+    let offset = 0
+    for (const topic of topics) offset = Math.max(offset, this.#trimmedUpTo(topic))
+    return offset
+  }
+
+  #trimmedUpTo (topic: string): number {
+    return this.#watermarks.get(topic) ?? this.#forgotten
+  }
+
+  #queueOf (topic: string): Queue<Record> {
+    const known = this.#byTopic.get(topic)
+    if (known !== undefined) return known
+    const queue = new Queue<Record>()
+    this.#byTopic.set(topic, queue)
+    return queue
+  }
+
+  #trim (now: number): void {
+    const { events, bytes, age } = this.#retention
+    for (;;) {
+      const oldest = this.#entries.first
+      if (oldest === undefined) return
+      if (this.#entries.length <= events && this.#bytes <= bytes && now - oldest.at <= age) return
+      this.#entries.shift()
+      this.#drop(oldest.record)
+    }
+  }
+
+  #drop ({ topic, offset, size, key }: Record): void {
+    this.#bytes -= size
+    if (key !== undefined) this.#byKey.delete(keyOf(topic, key))
+    const queue = this.#byTopic.get(topic) as Queue<Record>
+    queue.shift()
+    if (queue.length === 0) this.#byTopic.delete(topic)
+    this.#watermarks.delete(topic)
+    this.#watermarks.set(topic, offset)
+    if (this.#watermarks.size <= WATERMARKS) return
+    const [[forgotten, upTo] = ['', 0]] = this.#watermarks
+    this.#watermarks.delete(forgotten)
+    this.#forgotten = upTo
+  }
+}
+
+function complete (given: Partial<Retention>): Retention {
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(DEFAULTS, name)) throw new PST_ERR_OPTION(name, `one of ${Object.keys(DEFAULTS).join(', ')}`, 'an unknown option')
+    if (!(Number.isSafeInteger(value) && value >= 1) && value !== Infinity) throw new PST_ERR_OPTION(name, 'a positive integer or Infinity', String(value))
+  }
+  return { ...DEFAULTS, ...given }
+}
+
+function keyOf (topic: string, key: string): string {
+  return `${topic}\n${key}`   // no topic has a line end
+}
+
+// Adds the records behind `after` to `found`, as many as pass `limit` bytes. Answers whether these were all.
+function collect (queue: Queue<Record>, after: number, limit: number, found: Record[]): boolean {
+  let size = 0
+  for (let i = queue.search(({ offset }) => offset > after); i < queue.length; i++) {
+    if (size >= limit) return false
+    const record = queue.at(i)
+    found.push(record)
+    size += record.size
+  }
+  return true
+}
+
+// The first of them, as many as pass `limit` bytes.
+function upTo (limit: number, records: Record[]): Record[] {
+  let size = 0
+  let count = 0
+  for (; count < records.length && size < limit; count++) size += (records[count] as Record).size
+  return count === records.length ? records : records.slice(0, count)
+}

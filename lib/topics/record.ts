@@ -1,0 +1,54 @@
+/** One event in a log. */
+import { encodeEvent } from '../wire/event-stream.ts'
+import { formatPosition } from './position.ts'
+
+/** What a publisher gives, checked and serialised. */
+export interface Draft {
+  topic: string
+  /** As it is sent: text verbatim, everything else as JSON. */
+  data: string
+  /** Whether `data` is JSON of what was published. */
+  json: boolean
+  event?: string | undefined
+  retry?: number | undefined
+  /** The id or the name of the connections that do not get it. */
+  except?: string | undefined
+  /** The publisher's own: of two appends to one topic with the same key, the second changes nothing. */
+  key?: string | undefined
+}
+
+export class Record implements Readonly<Draft> {
+  readonly offset: number
+  /** Its position, and the client's next `Last-Event-ID`. */
+  readonly id: string
+  readonly topic: string
+  readonly data: string
+  readonly json: boolean
+  readonly event: string | undefined
+  readonly retry: number | undefined
+  readonly except: string | undefined
+  readonly key: string | undefined
+  /** As an event stream has it. */
+  readonly block: string
+  /** Of the block, in bytes. */
+  readonly size: number
+
+  constructor (epoch: string, offset: number, { topic, data, json, event, retry, except, key }: Draft) {
+    this.offset = offset
+    this.id = formatPosition(epoch, offset)
+    this.topic = topic
+    this.data = data
+    this.json = json
+    this.event = event
+    this.retry = retry
+    this.except = except
+    this.key = key
+    this.block = encodeEvent(data, { event, id: this.id, retry })
+    this.size = Buffer.byteLength(this.block)
+  }
+
+  /** What was published. */
+  get payload (): unknown {
+    return this.json ? JSON.parse(this.data) : this.data
+  }
+}

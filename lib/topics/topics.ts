@@ -1,0 +1,212 @@
+/** `fastify.topics`: publish once, and every connection that is subscribed gets it, in order, also what it missed. */
+import { EventEmitter } from 'node:events'
+import { Connection } from '../connection/connection.ts'
+import type { Log as Logger } from '../connection/host.ts'
+import { PST_ERR_ARGUMENT, PST_ERR_FIELD, PST_ERR_POSITION, PST_ERR_TOPIC } from '../errors.ts'
+import { tell } from '../tell.ts'
+import { encodeData, encodeEvent, type EventFields } from '../wire/event-stream.ts'
+import { Cursor, type Feed } from './cursor.ts'
+import { Directory } from './directory.ts'
+import { FanOut } from './fan-out.ts'
+import type { Gap } from './gap.ts'
+import type { Log } from './log.ts'
+import { formatPosition, parsePosition } from './position.ts'
+import type { Rights } from './rights.ts'
+import type { Filter, TopicEvent } from './selection.ts'
+
+/**
+ * The app's topics and what is published on them. Augment it:
+ * `declare module 'pastelli' { interface TopicMap { prices: Price, [topic: `user:${string}`]: Note } }`
+ */
+export interface TopicMap {}
+
+/** The topics of `TopicMap`, any text while that is empty. */
+export type TopicName = [keyof TopicMap] extends [never] ? string : keyof TopicMap & string
+
+/** What is published on a topic. */
+export type Payload<Topic extends string> = Topic extends keyof TopicMap ? TopicMap[Topic] : unknown
+
+export interface PublishOptions extends EventFields {
+  /** A connection that does not get it; or the id of one, or the name of some, which still holds when they come back. */
+  except?: Connection | string | undefined
+  /** The publisher's own: published twice on a topic with the same key, it is published once, as long as it is retained. */
+  key?: string | undefined
+}
+
+export interface SubscribeOptions<Topic extends string = string> {
+  /**
+   * Where a client starts that brings no `Last-Event-ID`: behind this position, or `earliest`, with everything retained.
+   * @default with what is published from now on
+   */
+  after?: string | null | undefined
+  /** Lets through what it answers true for. Must not change with time. Share one function, and its events are built once for all. */
+  filter?: ((event: Topic extends string ? TopicEvent<Topic, Payload<Topic>> : never) => boolean) | null | undefined
+}
+
+export interface TopicsEvents {
+  /** The topic has its first subscriber. */
+  active: [topic: TopicName]
+  /** The last one has gone. */
+  idle: [topic: TopicName]
+}
+
+const EARLIEST = 'earliest'
+const MAX_TOPIC = 256
+const FIELDS = ['event', 'retry', 'except', 'key']
+
+export class Topics extends EventEmitter<TopicsEvents> {
+  readonly #feed: Feed
+  readonly #fanOut: FanOut
+  readonly #rights: Rights | null
+  readonly #connections: () => Iterable<Connection>
+  readonly #logger: Logger
+
+  /**
+   * @param rights null: everybody may be subscribed to everything
+   * @param connections all that there are, also those not open yet
+   * @param coalesce ms in which publishes are gathered; 0: those of a tick are
+   */
+  constructor (log: Log, rights: Rights | null, connections: () => Iterable<Connection>, coalesce: number, logger: Logger) {
+    super()
+    const directory = new Directory((event, topic) => { tell(this, event, [topic], logger) })
+    this.#fanOut = new FanOut(directory, coalesce)
+    this.#feed = { log, directory }
+    this.#rights = rights
+    this.#connections = connections
+    this.#logger = logger
+    log.follow((record) => { this.#fanOut.add(record) })
+  }
+
+  /** Where the log is now: `subscribe(topic, { after: position })` gives what is published from now on. */
+  get position (): string {
+    const { epoch, head } = this.#feed.log
+    return formatPosition(epoch, head)
+  }
+
+  /** How many connections are subscribed to the topic. */
+  subscribers (topic: TopicName): number {
+    return this.#feed.directory.subscribers(topic)
+  }
+
+  /**
+   * Sends an event to every connection that is subscribed, and keeps it for those that come back.
+   * @param data text goes out verbatim, everything else as JSON
+   * @returns the event's id; a promise of it where the log is remote
+   * @throws PST_ERR_TOPIC, PST_ERR_DATA, PST_ERR_FIELD; nothing is published then
+   */
+  publish<Topic extends TopicName> (topic: Topic, data: Payload<Topic>, options: PublishOptions = {}): string | Promise<string> {
+    checkTopic(topic)
+    checkOptions(options)
+    const { event, retry, except, key } = options
+    return this.#feed.log.append({
+      topic,
+      data: encodeData(data),
+      json: typeof data !== 'string',
+      event,
+      retry,
+      except: typeof except === 'object' ? except.id : except,
+      key
+    })
+  }
+
+  /**
+   * Asks `canSubscribe` again about everything that is subscribed. Until it has answered, nothing more is delivered;
+   * a connection that lost a right closes with `expired`.
+   * @param connection only this one
+   */
+  async reauthorize (connection?: Connection): Promise<void> {
+    await this.#rights?.recheck(connection === undefined ? this.#connections() : [connection])
+  }
+
+  /** @internal */
+  async stop (): Promise<void> {
+    this.#fanOut.stop()
+    await this.#feed.log.close?.()
+  }
+
+  /** @internal */
+  subscribe (connection: Connection, topics: string | readonly string[], options: SubscribeOptions): void | Promise<void> {
+    const names = namesOf(topics)
+    const { filter = null, after = null } = options
+    if (filter !== null && typeof filter !== 'function') throw new PST_ERR_ARGUMENT('subscribe', 'a filter that is a function', typeof filter)
+    if (after !== null && typeof after !== 'string') throw new PST_ERR_ARGUMENT('subscribe', 'an after that is a string', typeof after)
+    if (names.length === 0) return
+    const pending = this.#rights?.check(connection, names)
+    const cursor = this.#cursorOf(connection, names, after)
+    const admit = () => { cursor.change(new Map([...cursor.subscriptions, ...names.map((name) => [name, filter as Filter | null] as const)])) }
+    if (!(pending instanceof Promise)) {
+      admit()
+      return
+    }
+    cursor.hold()
+    const admission = pending.then(admit).finally(() => { cursor.release() })
+    // Who does not wait for it must not crash because a client asked for too much.
+    admission.catch((err: unknown) => { this.#logger.info({ err, connection: connection.id }, 'a subscription was refused') })
+    return admission
+  }
+
+  /** @internal */
+  unsubscribe ({ cursor }: Connection, topics: string | readonly string[]): void {
+    const names = new Set(namesOf(topics))
+    cursor?.change(new Map([...cursor.subscriptions].filter(([topic]) => !names.has(topic))))
+  }
+
+  #cursorOf (connection: Connection, names: readonly string[], after: string | null): Cursor {
+    const { cursor } = connection
+    if (cursor === null) return connection.cursor = this.#place(connection, names, after)
+    const isIgnored = after === null || (cursor.isResumed && !cursor.hasBegun)
+    if (isIgnored) return cursor
+    const { log } = this.#feed
+    const own = cursor.offset
+    const offset = after === EARLIEST ? log.earliest([...cursor.subscriptions.keys(), ...names]) : this.#locate(after)
+    if (typeof offset !== 'number' || offset < own || (offset > own && after !== EARLIEST)) throw new PST_ERR_POSITION(cursor.position, after)
+    if (!cursor.hasBegun) cursor.startAt(offset)
+    return cursor
+  }
+
+  // The first delivery starts where the client was, else where the app says.
+  #place (connection: Connection, names: readonly string[], after: string | null): Cursor {
+    const { log } = this.#feed
+    const { lastEventId } = connection
+    const isResumed = lastEventId !== null
+    const from = lastEventId ?? after
+    const place = from === null ? log.head : !isResumed && from === EARLIEST ? log.earliest(names) : this.#locate(from)
+    return typeof place === 'number'
+      ? new Cursor(connection, this.#feed, place, null, isResumed)
+      : new Cursor(connection, this.#feed, log.head, place, isResumed)
+  }
+
+  // The offset of a position, or why there is none here.
+  #locate (text: string): number | Gap {
+    const { epoch, head } = this.#feed.log
+    const position = parsePosition(text)
+    if (position === null) return { reason: 'malformed', from: null }
+    if (position.epoch !== epoch || position.offset > head) return { reason: 'foreign', from: text }
+    return position.offset
+  }
+}
+
+function namesOf (topics: string | readonly string[]): string[] {
+  if (typeof topics !== 'string' && !Array.isArray(topics)) throw new PST_ERR_TOPIC(typeof topics)
+  const names = [...new Set(typeof topics === 'string' ? [topics] : topics as string[])]
+  for (const name of names) checkTopic(name)
+  return names
+}
+
+function checkTopic (topic: unknown): asserts topic is string {
+  if (typeof topic !== 'string') throw new PST_ERR_TOPIC(typeof topic)
+  // Subscriptions are told apart by their text, in which a line end separates topics.
+  // eslint-disable-next-line no-control-regex
+  if (topic === '' || topic.length > MAX_TOPIC || /[\0-\x1f\x7f]/.test(topic) || !topic.isWellFormed()) throw new PST_ERR_TOPIC(JSON.stringify(topic.slice(0, 40)))
+}
+
+function checkOptions (options: PublishOptions): void {
+  if (typeof options !== 'object' || options === null) throw new PST_ERR_FIELD('options', 'an object', String(options))
+  for (const name in options) {
+    if (!FIELDS.includes(name)) throw new PST_ERR_FIELD(name, `one of ${FIELDS.join(', ')}`, 'an unknown field')
+  }
+  const { event, retry, except, key } = options
+  if (event !== undefined || retry !== undefined) encodeEvent('', { event, retry })
+  if (except !== undefined && typeof except !== 'string' && !(except instanceof Connection)) throw new PST_ERR_FIELD('except', 'a connection, or the id or name of one', typeof except)
+  if (key !== undefined && typeof key !== 'string') throw new PST_ERR_FIELD('key', 'a string', typeof key)
+}

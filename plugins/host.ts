@@ -1,0 +1,26 @@
+/** What connections have in common, where the verbs and the routes find it: the settings, the clock, the limits. */
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { Clock } from '../lib/connection/clock.ts'
+import type { Host } from '../lib/connection/host.ts'
+import { Limits } from '../lib/connection/limits.ts'
+import type { Settings } from '../lib/options.ts'
+import { kHost } from '../lib/symbols.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** @internal */
+    readonly [kHost]: Host
+  }
+}
+
+function host (fastify: FastifyInstance, { settings }: { settings: Readonly<Settings> }, done: () => void): void {
+  const { connections: registry, topics } = fastify
+  const clock = new Clock(registry)
+  clock.cover(settings)
+  fastify.decorate(kHost, { settings, registry, clock, topics, limits: [new Limits(settings)] })
+  fastify.addHook('onClose', async () => { clock.stop() })
+  done()
+}
+
+export default fp(host, { name: 'pastelli/host', fastify: '5.x', dependencies: ['pastelli/connections', 'pastelli/topics'] })
