@@ -9,7 +9,7 @@ import { type Group, type Payload, WRITE_BYTES } from './group.ts'
 import type { Batch, Log } from './log.ts'
 import { formatPosition } from './position.ts'
 import type { Record } from './record.ts'
-import { select, type Subscriptions } from './selection.ts'
+import { select, type Selection, type Subscriptions } from './selection.ts'
 
 /** What cursors have in common. */
 export interface Feed { readonly log: Log, readonly directory: Directory }
@@ -56,7 +56,8 @@ export class Cursor {
   /** Everything up to this offset has been given. */
   get offset (): number {
     const group = this.#group
-    return group?.live.has(this) === true && this.#offset >= group.newest ? this.#feed.log.head : this.#offset
+    const isAtHead = group === null ? this.#hasBegun : group.live.has(this) && this.#offset >= group.newest
+    return isAtHead ? this.#feed.log.head : this.#offset
   }
 
   /** The position that the client may resume from. */
@@ -118,7 +119,13 @@ export class Cursor {
   /** Gives a live one what its group has waiting. Answers up to where it has everything then, `Infinity` if it is not live any more. */
   push (group: Group): number {
     if (this.#offset >= group.newest) return this.#offset
-    const payload = this.#payload(group)
+    let payload: Payload | null
+    try {
+      payload = group.payload(this.#offset)
+    } catch (err) {
+      this.connection.fail(err)
+      return Infinity
+    }
     if (payload !== null && this.connection.takesBlocks && payload.exceptions?.every((record) => this.#isFor(record)) !== false) {
       this.#write(group, payload)
     } else {
@@ -159,15 +166,6 @@ export class Cursor {
     }
   }
 
-  #payload (group: Group): Payload | null {
-    try {
-      return group.payload(this.#offset)
-    } catch (err) {
-      this.connection.fail(err)
-      return null
-    }
-  }
-
   // A client that has not taken the last write gets this one, and then nothing until it has taken both.
   #write (group: Group, { frame, events, through }: Payload): void {
     this.#offset = through
@@ -182,12 +180,20 @@ export class Cursor {
   }
 
   #give (group: Group, batch: Batch | null): void {
+    if (this.#hasEnded) return   // what went out just before may have been too much
     if (batch === null) {
       this.#miss()
       return
     }
     this.#hasCaughtUp = true
-    const { text, events, through } = select(batch.records, 0, group.subscriptions, Infinity, batch.through, (record) => this.#isFor(record))
+    let selection: Selection
+    try {
+      selection = select(batch.records, 0, group.subscriptions, Infinity, batch.through, (record) => this.#isFor(record))
+    } catch (err) {
+      this.connection.fail(err)   // a filter's: what it may have let through can't be left out in silence
+      return
+    }
+    const { text, events, through } = selection
     this.#offset = through
     const isLive = through >= this.#feed.log.head
     if (isLive) group.live.add(this)

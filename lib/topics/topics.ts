@@ -153,7 +153,10 @@ export class Topics extends EventEmitter<TopicsEvents> {
 
   #cursorOf (connection: Connection, names: readonly string[], after: string | null): Cursor {
     const { cursor } = connection
-    if (cursor === null) return connection.cursor = this.#place(connection, names, after)
+    if (cursor === null) {
+      connection.cursor = this.#place(connection, names, after)
+      return connection.cursor
+    }
     const isIgnored = after === null || (cursor.isResumed && !cursor.hasBegun)
     if (isIgnored) return cursor
     const { log } = this.#feed
