@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { PST_ERR_REGISTERED } from './lib/errors.ts'
-import { type Options, type StreamOptions as OptionsOfStream, parseOptions } from './lib/options.ts'
+import { type Options, parseOptions } from './lib/options.ts'
 import { MemoryLog, type Retention } from './lib/topics/memory-log.ts'
 import type { Log } from './lib/topics/log.ts'
 import connections from './plugins/connections.ts'
@@ -11,13 +11,13 @@ import reply from './plugins/reply.ts'
 import shutdown from './plugins/shutdown.ts'
 import strayBytes from './plugins/stray-bytes.ts'
 import topics from './plugins/topics.ts'
-import stream from './routes/stream.ts'
+import stream, { type OwnOptions } from './routes/stream.ts'
 
 /** What `register` takes. */
 export type PastelliOptions = Options<FastifyRequest>
 
 /** What a stream route takes besides Fastify's own route options. */
-export type StreamOptions = OptionsOfStream<FastifyRequest>
+export type StreamOptions = OwnOptions<FastifyRequest>
 
 /**
  * Adds `fastify.stream`, `fastify.connections`, `fastify.topics` and the streaming verbs on `reply`.

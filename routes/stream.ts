@@ -12,7 +12,17 @@ import { parseStreamOptions, type StreamOptions } from '../lib/options.ts'
 import { kHost } from '../lib/symbols.ts'
 import type { TopicName } from '../lib/topics/topics.ts'
 
-/** `fastify.stream(path, [options], handler)`: GET by default, an event stream unless the handler says otherwise. */
+/** What the stream is subscribed to before its handler runs. */
+export type RouteTopics<Request> = TopicName | readonly TopicName[] | ((request: Request) => TopicName | readonly TopicName[] | Promise<TopicName | readonly TopicName[]>)
+
+/** What the route has besides Fastify's own options. */
+export interface OwnOptions<Request> extends StreamOptions<Request> {
+  /** @default 'GET' */
+  method?: HTTPMethods | HTTPMethods[]
+  topics?: RouteTopics<Request>
+}
+
+/** `fastify.stream(path, [options], handler)`: GET by default, an event stream unless the handler says otherwise. With `topics`, the handler may be left out. */
 export interface StreamMethod<
   RawServer extends RawServerBase = RawServerDefault,
   RawRequest extends RawRequestDefaultExpression<RawServer> = RawRequestDefaultExpression<RawServer>,
@@ -23,9 +33,14 @@ export interface StreamMethod<
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
     path: string,
     options: RouteShorthandOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
-      & StreamOptions<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>>
-      & { method?: HTTPMethods | HTTPMethods[], topics?: RouteTopics<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>> },
-    handler?: RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+      & OwnOptions<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>>,
+    handler: RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+  ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
+  <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
+    path: string,
+    options: RouteShorthandOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+      & OwnOptions<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>>
+      & { topics: RouteTopics<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>> }
   ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
     path: string,
@@ -39,15 +54,12 @@ declare module 'fastify' {
   }
 }
 
-/** What the stream is subscribed to before its handler runs. */
-export type RouteTopics<Request> = TopicName | readonly TopicName[] | ((request: Request) => TopicName | readonly TopicName[] | Promise<TopicName | readonly TopicName[]>)
-
 type Handler = RouteOptions['handler']
-type OwnOptions = Omit<RouteOptions, 'url' | 'handler' | 'method'> & StreamOptions<FastifyRequest> & { method?: RouteOptions['method'], topics?: RouteTopics<FastifyRequest> }
+type AnyOptions = Omit<RouteOptions, 'url' | 'handler' | 'method'> & OwnOptions<FastifyRequest>
 
 function stream (fastify: FastifyInstance, _options: object, done: () => void): void {
-  fastify.decorate('stream', function (this: FastifyInstance, path: string, ...rest: [Handler] | [OwnOptions, Handler?]) {
-    const [options, handler] = rest.length === 1 && typeof rest[0] === 'function' ? [{}, rest[0]] : [rest[0] as OwnOptions, rest[1]]
+  fastify.decorate('stream', function (this: FastifyInstance, path: string, ...rest: [Handler] | [AnyOptions, Handler?]) {
+    const [options, handler] = rest.length === 1 && typeof rest[0] === 'function' ? [{}, rest[0]] : [rest[0] as AnyOptions, rest[1]]
     if (typeof options !== 'object' || options === null) throw new PST_ERR_ARGUMENT('stream', 'options that are an object', typeof options)
     if (handler === undefined && options.topics === undefined) throw new PST_ERR_ARGUMENT('stream', 'a handler where no topics are given', 'undefined')
     if (handler !== undefined && typeof handler !== 'function') throw new PST_ERR_ARGUMENT('stream', 'a handler that is a function', typeof handler)
@@ -56,7 +68,7 @@ function stream (fastify: FastifyInstance, _options: object, done: () => void): 
   done()
 }
 
-function declare (fastify: FastifyInstance, path: string, { topics, ...options }: OwnOptions, handle: Handler): FastifyInstance {
+function declare (fastify: FastifyInstance, path: string, { topics, ...options }: AnyOptions, handle: Handler): FastifyInstance {
   const handler = topics === undefined ? handle : subscribing(topics, handle)
   const host = routeHost(fastify[kHost], options)
   // Fastify's HEAD twin comes along: it is answered without the handler.
