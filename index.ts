@@ -47,6 +47,7 @@ const plugin = fp(pastelli, { name: 'pastelli', fastify: '5.x' })
 
 export default plugin
 export { plugin as pastelli }
+export { event } from './lib/wire/stream-event.ts'
 export type {} from './plugins/connections.ts'
 export type {} from './plugins/reply.ts'
 export type {} from './plugins/topics.ts'
@@ -61,5 +62,8 @@ export type { Draft, Record } from './lib/topics/record.ts'
 export type { TopicEvent } from './lib/topics/selection.ts'
 export type { Payload, PublishOptions, SubscribeOptions, TopicMap, TopicName, Topics, TopicsEvents } from './lib/topics/topics.ts'
 export type { Log, Retention }
+export type { FormatName } from './lib/connection/formats.ts'
+export type { CustomFormat, FormatEvent } from './lib/wire/format.ts'
+export type { StreamEvent, StreamEventFields } from './lib/wire/stream-event.ts'
 export type { EventOptions } from './lib/wire/event-stream.ts'
 export type { StreamMethod } from './routes/stream.ts'

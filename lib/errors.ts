@@ -50,8 +50,12 @@ export const PST_ERR_REASON = createError<[known: string, reason: string]>(
   'PST_ERR_REASON', 'A close reason must be one of %s, got %s', 500, TypeError)
 
 /** An event was sent on a response whose content type is another one. */
-export const PST_ERR_CONTENT_TYPE = createError(
-  'PST_ERR_CONTENT_TYPE', 'Events and comments need a response of the content type text/event-stream', 500)
+export const PST_ERR_CONTENT_TYPE = createError<[types: string]>(
+  'PST_ERR_CONTENT_TYPE', 'Events and comments need a response of the content type %s', 500)
+
+/** The client accepts none of the formats that there are. */
+export const PST_ERR_NOT_ACCEPTABLE = createError<[types: string]>(
+  'PST_ERR_NOT_ACCEPTABLE', 'This stream is to be had as %s', 406)
 
 /** The head is out: its status and what follows right behind it can't change any more. */
 export const PST_ERR_HEAD_SENT = createError<[verb: string]>(
@@ -60,6 +64,10 @@ export const PST_ERR_HEAD_SENT = createError<[verb: string]>(
 /** The response was answered by other means, so it can't become a stream. */
 export const PST_ERR_ANSWERED = createError<[verb: string]>(
   'PST_ERR_ANSWERED', '%s came after the response was answered by other means', 500)
+
+/** What a client wanted at once, as JSON, is more than may be collected for it. */
+export const PST_ERR_TOO_LARGE = createError<[limit: string]>(
+  'PST_ERR_TOO_LARGE', 'This is more than the %s bytes that are sent at once: ask for a stream', 406)
 
 /** All places are taken: the server's or the route's. */
 export const PST_ERR_MAX_CONNECTIONS = createError(

@@ -1,7 +1,9 @@
 /** Every option, its default and its rule. */
 import { PST_ERR_OPTION } from './errors.ts'
+import { FORMAT_NAMES, type FormatName } from './connection/formats.ts'
 import type { Log } from './topics/log.ts'
 import type { CanSubscribe } from './topics/rights.ts'
+import type { CustomFormat } from './wire/format.ts'
 
 /** What may differ from route to route. Times are in ms, sizes in bytes; 0 turns a time off. */
 export interface StreamSettings<Request = unknown> {
@@ -65,6 +67,16 @@ export interface StreamSettings<Request = unknown> {
    * @default 'disconnect'
    */
   overflow: 'disconnect' | 'skip'
+  /**
+   * The formats of a stream route, best first; its clients choose by `Accept`. One alone is for everybody.
+   * @default ['event-stream', 'ndjson', 'text', 'json']
+   */
+  formats: ReadonlyArray<FormatName | CustomFormat>
+  /**
+   * The data of the event `error` that a client gets when what feeds its stream fails.
+   * @default () => ({ message: 'Internal Server Error' }): no more than that something failed
+   */
+  errorData: (error: unknown) => unknown
 }
 
 export interface Settings<Request = unknown> extends StreamSettings<Request> {
@@ -98,6 +110,11 @@ export type Options<Request = unknown> = { [Name in keyof Settings<Request>]?: S
 /** What a stream route takes besides Fastify's own route options. */
 export type StreamOptions<Request = unknown> = { [Name in keyof StreamSettings<Request>]?: StreamSettings<Request>[Name] | undefined }
 
+/** What clients learn of an error unless the app says more. */
+export function hideError (): unknown {
+  return { message: 'Internal Server Error' }
+}
+
 const DEFAULTS: Readonly<Settings<{ ip?: string }>> = Object.freeze({
   heartbeat: 15_000,
   heartbeatEvent: null,
@@ -110,6 +127,8 @@ const DEFAULTS: Readonly<Settings<{ ip?: string }>> = Object.freeze({
   maxConnectionsPerKey: Infinity,
   key: (request: { ip?: string }) => request.ip ?? '',   // a Unix socket has none
   overflow: 'disconnect',
+  formats: FORMAT_NAMES,
+  errorData: hideError,
   drain: 10_000,
   coalesce: 0,
   log: null,
@@ -142,6 +161,8 @@ const RULES: Readonly<Record<keyof Settings, Rule>> = {
   maxConnections: count,
   maxConnectionsPerKey: count,
   key: { says: 'a function from a request to a string', holds: (value) => typeof value === 'function' },
+  formats: { says: `a list of ${FORMAT_NAMES.join(', ')}, or { type, encode }, each once`, holds: areFormats },
+  errorData: { says: 'a function from an error to what its client is told', holds: (value) => typeof value === 'function' },
   overflow: { says: '"disconnect" or "skip"', holds: (value) => value === 'disconnect' || value === 'skip' },
   drain: { says: `an integer of milliseconds from 1 to ${MAX_MS}`, holds: (value) => time.holds(value) && value !== 0 },
   coalesce: time,
@@ -151,6 +172,16 @@ const RULES: Readonly<Record<keyof Settings, Rule>> = {
 
 // A route can't have its own.
 const REGISTER_ONLY = ['drain', 'coalesce', 'log', 'canSubscribe'] as const
+
+function areFormats (value: unknown): boolean {
+  return Array.isArray(value) && value.length !== 0 && new Set(value).size === value.length &&
+    value.every((format: unknown) => typeof format === 'string' ? FORMAT_NAMES.includes(format as FormatName) : isCustomFormat(format))
+}
+
+function isCustomFormat (value: unknown): boolean {
+  const { type, encode } = Object(value) as Partial<CustomFormat>
+  return typeof type === 'string' && /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/.test(type) && typeof encode === 'function'
+}
 
 function isLog (value: unknown): boolean {
   const { append, read, follow } = Object(value) as Partial<Log>

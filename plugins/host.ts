@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Clock } from '../lib/connection/clock.ts'
+import { Formats } from '../lib/connection/formats.ts'
 import type { Host } from '../lib/connection/host.ts'
 import { Limits } from '../lib/connection/limits.ts'
 import type { Settings } from '../lib/options.ts'
@@ -18,7 +19,7 @@ function host (fastify: FastifyInstance, { settings }: { settings: Readonly<Sett
   const { connections: registry, topics } = fastify
   const clock = new Clock(registry)
   clock.cover(settings)
-  fastify.decorate(kHost, { settings, registry, clock, topics, limits: [new Limits(settings)] })
+  fastify.decorate(kHost, { settings, registry, clock, topics, limits: [new Limits(settings)], formats: new Formats(settings.formats) })
   fastify.addHook('onClose', async () => { clock.stop() })
   done()
 }

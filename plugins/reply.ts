@@ -4,12 +4,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Connection, type Opening, type Sent } from '../lib/connection/connection.ts'
 import type { Host } from '../lib/connection/host.ts'
-import { PST_ERR_OPTION } from '../lib/errors.ts'
+import { PST_ERR_NOT_ACCEPTABLE, PST_ERR_OPTION } from '../lib/errors.ts'
 import { makeId } from '../lib/connection/id.ts'
 import { takePlaces } from '../lib/connection/limits.ts'
 import { type Reply, setStreamHeaders, TakeOver, WITHHELD } from '../lib/connection/take-over.ts'
 import { kHandling, kHost, kTakeOver, kWatched } from '../lib/symbols.ts'
-import type { EventOptions } from '../lib/wire/event-stream.ts'
+import { type EventOptions, eventStream } from '../lib/wire/event-stream.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -66,7 +66,7 @@ function reply (fastify: FastifyInstance, _options: object, done: () => void): v
     route.config = { ...route.config, [kWatched]: true }
     const isStream = route.config[kHost] !== undefined
     route.handler = function (request, reply) {
-      if (isStream && request.method === 'HEAD') return answerHead(reply)
+      if (isStream && request.method === 'HEAD') return answerHead(request, reply)
       if (isStream) takeOverOf(reply).handling()
       try {
         return watch(reply, handler.call(this, request, reply))
@@ -136,7 +136,16 @@ function connect (request: FastifyRequest, reply: FastifyReply, host: Host, open
     reply.header('retry-after', RETRY_AFTER)
     throw error
   }
-  const origin = { route: request.routeOptions.url ?? '', lastEventId: lastEventId(request), key, log: reply.log, request: host.settings.canSubscribe === null ? null : request }
+  const isRoute = request.routeOptions.config[kHost] !== undefined
+  const origin = {
+    route: request.routeOptions.url ?? '',
+    lastEventId: lastEventId(request),
+    choice: isRoute ? host.formats.choose(request.headers.accept) : eventStream,
+    isNegotiated: isRoute && host.formats.isNegotiated,
+    key,
+    log: reply.log,
+    request: host.settings.canSubscribe === null ? null : request
+  }
   return new Connection(makeId(), origin, host, opening)
 }
 
@@ -148,8 +157,11 @@ function lastEventId ({ headers, query }: FastifyRequest): string | null {
 }
 
 // Everything that a GET would say, and no handler run for nobody.
-function answerHead (reply: FastifyReply): FastifyReply {
-  setStreamHeaders(reply)
+function answerHead (request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { formats } = request.routeOptions.config[kHost] as Host
+  const choice = formats.choose(request.headers.accept)
+  if (choice === null) throw new PST_ERR_NOT_ACCEPTABLE(formats.types.join(', '))
+  setStreamHeaders(reply, { contentType: choice === 'json' ? 'application/json; charset=utf-8' : choice.contentType, isNegotiated: formats.isNegotiated })
   return reply.send(Readable.from([]))   // which has no length, no more than the stream
 }
 

@@ -1,15 +1,20 @@
 /** `fastify.stream`: declares a route whose response stays open. */
 import type {
-  ContextConfigDefault, FastifyBaseLogger, FastifyInstance, FastifyRequest, FastifySchema, FastifyTypeProvider, FastifyTypeProviderDefault,
+  ContextConfigDefault, FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, FastifyTypeProvider, FastifyTypeProviderDefault,
   HTTPMethods, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerBase, RawServerDefault, RouteGenericInterface,
   RouteHandlerMethod, RouteOptions, RouteShorthandOptions
 } from 'fastify'
 import fp from 'fastify-plugin'
+import { Formats } from '../lib/connection/formats.ts'
 import type { Host } from '../lib/connection/host.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_OPTION } from '../lib/errors.ts'
 import { Limits } from '../lib/connection/limits.ts'
+import { isThenable, type Reply, varyByAccept } from '../lib/connection/take-over.ts'
 import { parseStreamOptions, type StreamOptions } from '../lib/options.ts'
 import { kHost } from '../lib/symbols.ts'
+import { answerWith } from '../lib/source/answer.ts'
+import { collect } from '../lib/source/collect.ts'
+import { type Source, toSource } from '../lib/source/source.ts'
 import type { TopicName } from '../lib/topics/topics.ts'
 
 /** What the stream is subscribed to before its handler runs. */
@@ -69,7 +74,8 @@ function stream (fastify: FastifyInstance, _options: object, done: () => void): 
 }
 
 function declare (fastify: FastifyInstance, path: string, { topics, ...options }: AnyOptions, handle: Handler): FastifyInstance {
-  const handler = topics === undefined ? handle : subscribing(topics, handle)
+  const streaming = feeding(handle)
+  const handler = topics === undefined ? streaming : subscribing(topics, streaming)
   const host = routeHost(fastify[kHost], options)
   // Fastify's HEAD twin comes along: it is answered without the handler.
   fastify.route({ ...options, url: path, handler, method: options.method ?? 'GET', config: { ...options.config, [kHost]: host } })
@@ -88,12 +94,48 @@ function subscribing (topics: RouteTopics<FastifyRequest>, handler: Handler): Ha
   }
 }
 
+// What a handler returns that is a source becomes the stream; or, for a client that can't stream, all of it at once.
+function feeding (handler: Handler): Handler {
+  return function (request, reply) {
+    const result = handler.call(this, request, reply) as unknown
+    if (result !== reply && isThenable(result)) return result.then((value) => answer(reply, value))
+    return answer(reply, result)
+  }
+}
+
+function answer (reply: FastifyReply, result: unknown): unknown {
+  const { connection } = reply
+  const source = result === reply ? null : toSource(result)
+  if (source === null) {
+    if (result === undefined && connection.wantsJson && !reply.sent) throw connection.refusal
+    return result
+  }
+  if (result instanceof Response) copyHead(reply, result)
+  return connection.wantsJson ? collected(reply, source) : answerWith(connection, source)
+}
+
+async function collected (reply: FastifyReply, source: Source): Promise<string | undefined> {
+  const json = await collect(reply.connection, source, reply.server[kHost].settings.maxBuffered)
+  if (json === null) return undefined   // the client has left
+  varyByAccept(reply as Reply)
+  reply.type('application/json; charset=utf-8')
+  return json
+}
+
+// What a fetched response says of itself, unless the app has said otherwise.
+function copyHead (reply: FastifyReply, { status, headers }: Response): void {
+  const type = headers.get('content-type')
+  if (type !== null && !reply.hasHeader('content-type')) reply.type(type)
+  if (reply.statusCode === 200) reply.code(status)
+}
+
 function routeHost (host: Host, options: StreamOptions<FastifyRequest>): Host {
   const settings = parseStreamOptions(options, host.settings)
   host.clock.cover(settings)
   const { maxConnections = Infinity, maxConnectionsPerKey = Infinity } = options
   const hasOwnLimits = maxConnections !== Infinity || maxConnectionsPerKey !== Infinity
-  return { ...host, settings, limits: hasOwnLimits ? [...host.limits, new Limits({ maxConnections, maxConnectionsPerKey })] : host.limits }
+  const formats = new Formats(settings.formats)
+  return { ...host, settings, formats, limits: hasOwnLimits ? [...host.limits, new Limits({ maxConnections, maxConnectionsPerKey })] : host.limits }
 }
 
 export default fp(stream, { name: 'pastelli/stream', fastify: '5.x', dependencies: ['pastelli/reply'] })

@@ -16,6 +16,7 @@ const DEFAULTS = {
   maxConnections: Infinity,
   maxConnectionsPerKey: Infinity,
   overflow: 'disconnect',
+  formats: ['event-stream', 'ndjson', 'text', 'json'],
   drain: 10_000,
   coalesce: 0,
   log: null,
@@ -60,6 +61,16 @@ const RULES: Record<string, Rule> = {
     wrong: ['ip', 0, true, null, {}, [], Symbol('s')],
     says: 'a function from a request to a string'
   },
+  formats: {
+    right: [['ndjson'], ['json', 'text'], [{ type: 'application/json-seq', encode: String }, 'event-stream']],
+    wrong: [[], 'ndjson', ['xml'], ['text', 'text'], [{ type: 'json', encode: String }], [{ type: 'a/b' }], [{ type: 'a/b; c', encode: String }], [null], null, {}, 0],
+    says: 'a list of event-stream, ndjson, text, json, or { type, encode }, each once'
+  },
+  errorData: {
+    right: [() => null, String],
+    wrong: ['message', 0, true, null, {}, [], Symbol('s')],
+    says: 'a function from an error to what its client is told'
+  },
   overflow: {
     right: ['disconnect', 'skip'],
     wrong: ['', 'Skip', 0, true, null, {}, [], () => 'skip', Symbol('s')],
@@ -98,8 +109,9 @@ function refused (t: Test, parse: () => unknown, option: string, says: string, n
 }
 
 t.test('each option has its default', async (t) => {
-  const { key, ...settings } = parseOptions({})
+  const { key, errorData, ...settings } = parseOptions({})
   t.strictSame(settings, DEFAULTS)
+  t.strictSame(errorData(new Error('secret')), { message: 'Internal Server Error' }, 'an error keeps its secrets')
   t.equal((key as (request: { ip: string }) => string)({ ip: '192.0.2.1' }), '192.0.2.1', 'a client is told by its address')
 })
 

@@ -1,11 +1,15 @@
 /** One open client of any transport: what can be sent to it, and what it tells about itself. */
-import { PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT, PST_ERR_ID } from '../errors.ts'
-import {
-  encodeComment, encodeEvent, encodeHeartbeat, encodeRetry, endsBlock, type EventOptions, OPENING_COMMENT
-} from '../wire/event-stream.ts'
+import { PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT, PST_ERR_ID, PST_ERR_NOT_ACCEPTABLE } from '../errors.ts'
+import { hideError } from '../options.ts'
+import { pipe } from '../source/pipe.ts'
+import { toSource } from '../source/source.ts'
+import { encodeData, type EventOptions } from '../wire/event-stream.ts'
+import { encodeStreamEvent, type Format, isOfFormat } from '../wire/format.ts'
+import { StreamEvent } from '../wire/stream-event.ts'
 import type { Cursor } from '../topics/cursor.ts'
 import type { SubscribeOptions, TopicName } from '../topics/topics.ts'
 import type { Frame } from '../wire/frame.ts'
+import type { Choice } from './formats.ts'
 import type { Host, Log } from './host.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { freePlaces } from './limits.ts'
@@ -27,12 +31,13 @@ export type Sent = boolean | Promise<boolean>
 export interface Opening {
   /**
    * The take-over shall start at the end of this tick.
-   * @param events whether the response has to be an event stream
-   * @throws PST_ERR_CONTENT_TYPE when it already is something else
+   * @param events whether the response has to be of a format that has events
    */
   begin: (events: boolean) => void
-  /** The response will be an event stream, but need not start yet. */
+  /** The response will have events, but need not start yet. */
   declare: () => void
+  /** The content type that the app has set so far. */
+  readonly contentType: unknown
   /** The take-over shall start now: too much waits for it. */
   start: () => void
   /** There will be no take-over: cut the socket. */
@@ -45,6 +50,10 @@ export interface Origin {
   route: string
   /** The `Last-Event-ID` header, else the `lastEventId` query parameter. */
   lastEventId: string | null
+  /** What it gets of the route's formats. */
+  choice: Choice
+  /** Whether another client might get another one. */
+  isNegotiated: boolean
   /** What `Limits` counts this client by. */
   key: string
   /** Fastify's, if somebody will ask it later what the client may do; else null, so that it can be forgotten. */
@@ -66,7 +75,9 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   readonly #origin: Origin
   readonly #outbox: Outbox
   #opening: Opening | null
-  #eventStream = false
+  #format: Format | null
+  // Whether the response is of that format.
+  #isFormatted = false
   #transportName: TransportName | null = null
   #init: string | null = null
   // The last bytes that `chunk` wrote, to tell whether a comment may follow; empty on a block boundary.
@@ -94,6 +105,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#host = host
     this.#opening = opening
     this.#outbox = new Outbox(host.settings.highWaterMark)
+    this.#format = origin.choice === 'json' ? null : origin.choice
     host.registry.expect(this)
   }
 
@@ -165,7 +177,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (this.reason !== null) return false
     if (bytes.length === 0) return true
     this.#opening?.begin(false)
-    if (this.#eventStream || this.#opening !== null) this.#noteTail(bytes)
+    if (this.#isFormatted || this.#opening !== null) this.#noteTail(bytes)
     const sent = this.#send(isText ? bytes.toWellFormed() : bytes)
     this.cursor?.advance()   // it may have waited for the end of a block
     return sent
@@ -173,41 +185,62 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   /**
    * Sends one event.
-   * @param data text goes out verbatim, everything else as JSON
-   * @throws PST_ERR_DATA, PST_ERR_FIELD, PST_ERR_CONTENT_TYPE; nothing is sent then
+   * @param data text goes out verbatim, everything else as JSON; or an event made by `event()`, which has its own fields
+   * @throws PST_ERR_DATA, PST_ERR_FIELD, PST_ERR_CONTENT_TYPE, PST_ERR_NOT_ACCEPTABLE, PST_ERR_ID; nothing is sent then
    */
   event (data: unknown, options?: EventOptions | null): Sent {
-    const block = encodeEvent(data, options)
+    const text = this.#encode(data, options)
     if (this.reason !== null) return false
-    if (this.cursor !== null && options?.id !== undefined) throw new PST_ERR_ID()
-    this.#needEventStream()
-    const sent = this.#sendBlock(block)
+    this.#opening?.begin(true)
+    if (text === '') return true
+    const sent = this.#sendWhole(text)
     if (sent !== false) this.#events++
     return sent
   }
 
   /**
-   * Sends a comment: clients ignore it.
-   * @throws PST_ERR_DATA, PST_ERR_CONTENT_TYPE
+   * Sends a comment, which clients ignore; nothing in a format that has none.
+   * @throws PST_ERR_DATA, PST_ERR_CONTENT_TYPE, PST_ERR_NOT_ACCEPTABLE
    */
   comment (text: string): Sent {
-    const block = encodeComment(text)
+    const block = this.#needFormat().encodeComment?.(text) ?? ''
     if (this.reason !== null) return false
-    this.#needEventStream()
-    return this.#sendBlock(block)
+    this.#opening?.begin(true)
+    return block === '' || this.#sendWhole(block)
   }
 
   /**
    * An event that goes out first, right behind the head. A second call replaces the first.
-   * @throws PST_ERR_HEAD_SENT after the take-over, PST_ERR_DATA, PST_ERR_FIELD, PST_ERR_CONTENT_TYPE
+   * @throws PST_ERR_HEAD_SENT after the take-over; and what `event` throws
    */
   initChunk (data: unknown, options?: EventOptions | null): void {
-    const block = encodeEvent(data, options)
+    const text = this.#encode(data, options)
     if (this.reason !== null) return
     if (this.#opening === null) throw new PST_ERR_HEAD_SENT('initChunk')
-    if (this.cursor !== null && options?.id !== undefined) throw new PST_ERR_ID()
     this.#opening.declare()
-    this.#init = block
+    this.#init = text
+  }
+
+  /**
+   * Sends what a source gives: an async or sync iterable, a generator, a Node or web stream, a fetch `Response`, an
+   * observable. Its items are payloads of events, events made by `event()`, or bytes. It is asked for the next one when
+   * there is room, and told at once when the connection ends; the stream ends when it ends, unless `end` is false.
+   * @returns whether all was sent; false if the connection ended before that
+   * @throws PST_ERR_ARGUMENT; as a promise, what the source throws before the response was taken over: after that it is
+   * logged, the client gets an event of the type `error` (a format without types is cut), and the stream closes with `error`
+   */
+  async pipe (source: unknown, { end = true }: { end?: boolean } = {}): Promise<boolean> {
+    const known = toSource(source)
+    if (known === null) throw new PST_ERR_ARGUMENT('pipe', 'an iterable, a stream, a Response or an observable', typeof source)
+    try {
+      if (await pipe(this as Connection<object>, known) === 'ended') return false
+    } catch (error) {
+      if (this.#opening !== null) throw error
+      this.failSource(error)
+      return false
+    }
+    if (end) this.close()
+    return true
   }
 
   /**
@@ -218,8 +251,8 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
    */
   subscribe<const Topic extends TopicName> (topics: Topic | readonly Topic[], options: SubscribeOptions<Topic> = {}): void | Promise<void> {
     if (this.reason !== null) return
-    if (this.#opening !== null) this.#opening.declare()
-    else if (!this.#eventStream) throw new PST_ERR_CONTENT_TYPE()
+    this.#needFormat()
+    this.#opening?.declare()
     return this.#host.topics.subscribe(this as Connection<object>, topics, options as SubscribeOptions)
   }
 
@@ -246,6 +279,31 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (Number.isNaN(time)) throw new PST_ERR_ARGUMENT('expire', 'a Date or ms since 1970', typeof at)
     this.#expiresAt = Math.min(this.#expiresAt, time - performance.timeOrigin)
     if (time <= Date.now()) this.close('expired')
+  }
+
+  /** @internal What its events are encoded in. */
+  get format (): Format {
+    return this.#needFormat()
+  }
+
+  /** @internal The `Content-Type` that it gets unless the app says otherwise; null if it accepts none. */
+  get contentType (): string | null {
+    return this.#format?.contentType ?? null
+  }
+
+  /** @internal Whether the content type depends on what the client accepts. */
+  get isNegotiated (): boolean {
+    return this.#origin.isNegotiated
+  }
+
+  /** @internal Why there can be no stream for a client that accepts nothing that there is. */
+  get refusal (): Error {
+    return new PST_ERR_NOT_ACCEPTABLE(this.#host.formats.types.join(', '))
+  }
+
+  /** @internal Whether it wants no stream but all there is at once, as JSON. */
+  get wantsJson (): boolean {
+    return this.#origin.choice === 'json'
   }
 
   /** @internal What canSubscribe asks about. */
@@ -287,7 +345,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   tell (block: string, events: number): void {
     this.#told = true
     this.#events += events
-    this.#sendBlock(block)
+    this.#sendWhole(block)
   }
 
   /** @internal Something that works for it has failed. */
@@ -297,12 +355,29 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.destroy('error')
   }
 
+  /** @internal What feeds it has failed: the client is told, and the stream ends. */
+  failSource (err: unknown): void {
+    if (this.reason !== null) return
+    this.#origin.log.error({ err, connection: this.id }, 'the source of a stream failed')
+    if (!this.#onBoundary || !(this.#format as Format).hasTypes) {
+      this.destroy('error')   // else the client would take it for the whole
+      return
+    }
+    this.#sendWhole((this.#format as Format).encode(this.#errorData(err), { event: 'error' }))
+    this.close('error')
+  }
+
+  /** @internal Something failed behind its back that nobody waits for. */
+  note (err: unknown): void {
+    this.#origin.log.error({ err, connection: this.id }, 'the source of a stream failed after the stream')
+  }
+
   /** @internal The response is taken over and its head given to the transport. */
-  open (transport: Transport, eventStream: boolean): void {
+  open (transport: Transport, contentType: unknown): void {
     const { settings, registry, clock } = this.#host
     const closing = this.reason !== null
     this.#opening = null
-    this.#eventStream = eventStream
+    this.#settleFormat(contentType)
     this.#transportName = transport.name
     this.#openedAt = this.#activeAt = this.#movedAt = this.#toldAt = performance.now()
     // A share at random, so that clients that came together do not come back together.
@@ -360,7 +435,10 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   /** @internal Ends the stream because the server shuts down; the client is told to wait `retry` ms before it returns. */
   shutdown (retry: number): void {
     const { maxBuffered } = this.#host.settings
-    if (this.reason === null && this.#onBoundary && !this.#outbox.exceeds(maxBuffered)) this.#sendBlock(encodeRetry(retry))
+    if (this.reason === null && this.#onBoundary && !this.#outbox.exceeds(maxBuffered)) {
+      const block = this.#format?.encodeRetry?.(retry)
+      if (block !== undefined) this.#sendWhole(block)
+    }
     this.close('shutdown')
   }
 
@@ -393,7 +471,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (wasOpen) this.#host.registry.remove(this, reason)
   }
 
-  #sendBlock (text: string): Sent {
+  #sendWhole (text: string): Sent {
     this.#tail = ''
     return this.#send(text)
   }
@@ -454,26 +532,53 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     return true
   }
 
-  #needEventStream (): void {
-    if (this.#opening !== null) this.#opening.begin(true)
-    else if (!this.#eventStream) throw new PST_ERR_CONTENT_TYPE()
+  #encode (data: unknown, options: EventOptions | null | undefined): string {
+    const format = this.#needFormat()
+    if (!(data instanceof StreamEvent)) {
+      if (this.cursor !== null && options?.id !== undefined) throw new PST_ERR_ID()
+      return format.encode(data, options)
+    }
+    if (this.cursor !== null && data.fields.id !== undefined) throw new PST_ERR_ID()
+    return encodeStreamEvent(format, data)
   }
 
-  // What goes out right behind the head: the initial event, the delay of a reconnect; if there is nothing, a comment.
+  // The one that the client chose, unless the app has set a content type; after the take-over the one of the response.
+  #needFormat (): Format {
+    if (this.#opening !== null) this.#settleFormat(this.#opening.contentType ?? this.#format?.contentType)
+    if (this.#format === null) throw this.refusal
+    if (!this.#isFormatted && this.reason === null) throw new PST_ERR_CONTENT_TYPE(this.#host.formats.types.join(', '))
+    return this.#format
+  }
+
+  #settleFormat (contentType: unknown): void {
+    const before = this.#format
+    if (before !== null && isOfFormat(contentType, before)) {
+      this.#isFormatted = true
+      return
+    }
+    // Plain text that the app has set is its own, made of chunks.
+    const format = this.#host.formats.find((format) => format.hasTypes && isOfFormat(contentType, format))
+    this.#isFormatted = format !== null
+    if (format === null) return
+    this.#format = format
+    this.cursor?.reformat()
+  }
+
+  // What goes out right behind the head: the initial event, the delay of a reconnect; if there is nothing, what opens.
   #addPrologue (): void {
     const { retry } = this.#host.settings
     const blocks = this.#init === null ? [] : [this.#init]
     this.#events += blocks.length
     this.#init = null
-    if (this.#eventStream) {
-      if (retry !== 0) blocks.push(encodeRetry(retry))
-      if (blocks.length === 0 && this.#outbox.isEmpty) blocks.push(OPENING_COMMENT)
+    if (this.#isFormatted && this.#format !== null) {
+      if (retry !== 0) blocks.push(this.#format.encodeRetry?.(retry) ?? '')
+      if (blocks.length === 0 && this.#outbox.isEmpty) blocks.push(this.#format.opening)
     }
     this.#outbox.prepend(blocks.join(''))
   }
 
   get #onBoundary (): boolean {
-    return this.#eventStream && (this.#tail === '' || endsBlock(this.#tail))
+    return this.#isFormatted && (this.#tail === '' || (this.#format as Format).endsEvent(this.#tail))
   }
 
   #noteTail (bytes: string | Uint8Array): void {
@@ -490,7 +595,20 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   #beat (): void {
     if (!this.#onBoundary || this.#outbox.backlog !== 0) return
     this.#told = true
-    this.#sendBlock(encodeHeartbeat(this.#host.settings.heartbeatEvent, this.cursor?.position ?? null))
+    const block = (this.#format as Format).encodeHeartbeat(this.#host.settings.heartbeatEvent, this.cursor?.position ?? null)
+    if (block !== '') this.#sendWhole(block)
+  }
+
+  // The app's hook may fail as well: then the client is told no more than by default.
+  #errorData (err: unknown): unknown {
+    try {
+      const data = this.#host.settings.errorData(err)
+      encodeData(data)
+      return data
+    } catch (cause) {
+      this.#origin.log.error({ err: cause, connection: this.id }, 'errorData failed')
+      return hideError()
+    }
   }
 
   #stuckFor (transport: Transport, now: number): number {

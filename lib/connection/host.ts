@@ -2,6 +2,7 @@
 import type { Settings } from '../options.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Clock } from './clock.ts'
+import type { Formats } from './formats.ts'
 import type { Limits } from './limits.ts'
 import type { Registry } from './registry.ts'
 
@@ -10,6 +11,7 @@ export interface Host {
   readonly registry: Registry
   readonly clock: Clock
   readonly topics: Topics
+  readonly formats: Formats
   /** The server's, and the route's own if it has one. */
   readonly limits: readonly Limits[]
 }

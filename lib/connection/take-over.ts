@@ -6,8 +6,7 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { Http2ServerResponse, type Http2ServerRequest } from 'node:http2'
 import type { Writable } from 'node:stream'
-import { PST_ERR_ANSWERED, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT, PST_ERR_STATUS } from '../errors.ts'
-import { EVENT_STREAM, isEventStream } from '../wire/event-stream.ts'
+import { PST_ERR_ANSWERED, PST_ERR_HEAD_SENT, PST_ERR_STATUS } from '../errors.ts'
 import { carry, carryBehind, cut, type RawResponse } from './carry.ts'
 import type { Connection, Opening } from './connection.ts'
 import type { Log } from './host.ts'
@@ -98,9 +97,11 @@ export class TakeOver extends EventEmitter implements Opening {
   }
 
   declare (): void {
-    const type = this.#reply?.getHeader('content-type')
-    if (type !== undefined && !isEventStream(type)) throw new PST_ERR_CONTENT_TYPE()
     this.#events = true
+  }
+
+  get contentType (): unknown {
+    return this.#reply?.getHeader('content-type')
   }
 
   abandon (): void {
@@ -155,6 +156,10 @@ export class TakeOver extends EventEmitter implements Opening {
       this.#answered()
       return
     }
+    if (this.#isRefused) {
+      reply.send(this.connection.refusal)
+      return
+    }
     if (!this.#prepare(reply)) {
       if (this.connection.phase === 'closed') reply.hijack()   // the client has left
       else this.#answered()
@@ -205,8 +210,8 @@ export class TakeOver extends EventEmitter implements Opening {
     // Not before the head: Fastify would not send it. Not later: `handlerTimeout` would cut the stream.
     reply.hijack()
     const { raw } = reply
-    const eventStream = isEventStream(reply.getHeader('content-type'))
-    const open = (transport: Transport) => { this.connection.open(transport, eventStream) }
+    const contentType = reply.getHeader('content-type')
+    const open = (transport: Transport) => { this.connection.open(transport, contentType) }
     try {
       if (destination as unknown !== raw || raw.hasHeader('trailer')) {
         // In the next tick: who pipes may listen only once `pipe` has returned.
@@ -244,14 +249,21 @@ export class TakeOver extends EventEmitter implements Opening {
   #prepare (reply: Reply): boolean {
     if (this.connection.phase === 'closed' || reply.request.method === 'HEAD' || !allowsBody(reply.statusCode)) return false
     this.#stage = 'sent'
-    if (this.#events) setStreamHeaders(reply)
+    if (this.#events) setStreamHeaders(reply, this.connection)
     return true
+  }
+
+  // Whether there would be a stream, if only the client accepted it.
+  get #isRefused (): boolean {
+    return this.#events && this.connection.contentType === null && this.contentType === undefined && this.connection.phase !== 'closed'
   }
 
   #returned (value: unknown, settling = false): void {
     const isSilent = value === undefined || value === this.#reply
     const starts = this.#stage === 'begun' || (this.#stage === 'waiting' && this.#events)
-    if (isSilent && starts && this.#reply?.request.is404 === false) this.start(settling)
+    if (!isSilent || !starts || this.#reply?.request.is404 !== false) return
+    if (this.#isRefused) throw this.connection.refusal
+    this.start(settling)
   }
 
   // The end of the tick: behind the promises that this tick settles, so that a throw in it is still an error response.
@@ -293,11 +305,22 @@ export class TakeOver extends EventEmitter implements Opening {
 }
 
 /** What a stream says of itself, unless the app has said otherwise. */
-export function setStreamHeaders (reply: Pick<Reply, 'hasHeader' | 'header'>): void {
-  if (!reply.hasHeader('content-type')) reply.header('content-type', EVENT_STREAM)
+export function setStreamHeaders (reply: Pick<Reply, 'getHeader' | 'hasHeader' | 'header'>, { contentType, isNegotiated }: Pick<Connection, 'contentType' | 'isNegotiated'>): void {
+  if (contentType !== null && !reply.hasHeader('content-type')) {
+    reply.header('content-type', contentType)
+    if (isNegotiated) varyByAccept(reply)
+  }
   if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-cache')
   // nginx would hold back even the head.
   if (!reply.hasHeader('x-accel-buffering')) reply.header('x-accel-buffering', 'no')
+}
+
+/** Tells caches that another client may get another format. */
+export function varyByAccept (reply: Pick<Reply, 'getHeader' | 'header'>): void {
+  const vary = reply.getHeader('vary')
+  const fields = vary === undefined ? [] : String(vary).split(',').map((field) => field.trim())
+  if (fields.includes('*') || fields.some((field) => field.toLowerCase() === 'accept')) return
+  reply.header('vary', [...fields, 'Accept'].join(', '))
 }
 
 // [RFC 9110, 6.4.1] 204 and 304 have no content, 205 none either, 1xx are no answers yet.
@@ -305,6 +328,6 @@ function allowsBody (status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= 599 && status !== 204 && status !== 205 && status !== 304
 }
 
-function isThenable (value: unknown): value is PromiseLike<unknown> {
+export function isThenable (value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }

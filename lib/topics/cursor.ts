@@ -1,7 +1,7 @@
 /** A connection's place in the log: everything of its topics up to there has been given to it. */
 import type { Connection } from '../connection/connection.ts'
 import { nextTurn } from '../connection/tick.ts'
-import { encodeId } from '../wire/event-stream.ts'
+import type { Format } from '../wire/format.ts'
 import { Frame } from '../wire/frame.ts'
 import type { Directory } from './directory.ts'
 import { encodeGap, type Gap } from './gap.ts'
@@ -49,6 +49,10 @@ export class Cursor {
     return this.#group?.subscriptions ?? NOTHING
   }
 
+  get format (): Format {
+    return this.connection.format
+  }
+
   get hasBegun (): boolean {
     return this.#hasBegun
   }
@@ -79,11 +83,17 @@ export class Cursor {
     this.advance()
   }
 
+  /** The format has changed, before anything was sent. */
+  reformat (): void {
+    this.change(this.subscriptions)
+  }
+
   /** Tells the client where it is, or what it missed. */
   begin (): void {
     this.#hasBegun = true
-    if (this.#gap === null) this.connection.tell(encodeId(this.position), 0)
-    else this.connection.tell(encodeGap(this.#gap, this.position), 1)
+    const { format, position } = this
+    if (this.#gap !== null) this.connection.tell(encodeGap(format, this.#gap, position), 1)
+    else if (format.encodeId !== undefined) this.connection.tell(format.encodeId(position), 0)
   }
 
   /** Gives nothing until `release` was called as often. */
@@ -188,7 +198,7 @@ export class Cursor {
     this.#hasCaughtUp = true
     let selection: Selection
     try {
-      selection = select(batch.records, 0, group.subscriptions, Infinity, batch.through, (record) => this.#isFor(record))
+      selection = select(batch.records, 0, group.subscriptions, group.format, Infinity, batch.through, (record) => this.#isFor(record))
     } catch (err) {
       this.connection.fail(err)   // a filter's: what it may have let through can't be left out in silence
       return
@@ -211,7 +221,7 @@ export class Cursor {
     }
     const gap: Gap = { reason: this.#hasCaughtUp ? 'overflow' : 'trimmed', from: this.position }
     this.#offset = this.#feed.log.head
-    this.connection.tell(encodeGap(gap, this.position), 1)
+    this.connection.tell(encodeGap(this.format, gap, this.position), 1)
     this.advance()
   }
 

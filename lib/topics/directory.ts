@@ -1,4 +1,5 @@
 /** Who is subscribed to what: the groups of cursors, and the topics that lead to them. */
+import type { Format } from '../wire/format.ts'
 import type { Cursor } from './cursor.ts'
 import { Group } from './group.ts'
 import type { Filter, Subscriptions } from './selection.ts'
@@ -30,7 +31,7 @@ export class Directory {
    * @param head the offset of the log's head
    */
   move (cursor: Cursor, from: Group | null, subscriptions: Subscriptions, head: number): Group | null {
-    const to = subscriptions.size === 0 ? null : this.#group(subscriptions, head)
+    const to = subscriptions.size === 0 ? null : this.#group(subscriptions, cursor.format, head)
     if (to === from) return to
     const before: Subscriptions = from?.subscriptions ?? NOTHING
     const came = [...subscriptions.keys()].filter((topic) => !before.has(topic))
@@ -51,9 +52,9 @@ export class Directory {
     return to
   }
 
-  #group (subscriptions: Subscriptions, head: number): Group {
-    const key = keyOf(subscriptions)
-    return this.#byKey.get(key) ?? new Group(key, subscriptions, head)
+  #group (subscriptions: Subscriptions, format: Format, head: number): Group {
+    const key = keyOf(subscriptions, format)
+    return this.#byKey.get(key) ?? new Group(key, subscriptions, format, head)
   }
 
   #enter (group: Group): void {
@@ -80,18 +81,18 @@ export class Directory {
 
 const NOTHING: Subscriptions = new Map()
 
-const filterIds = new WeakMap<Filter, number>()
-let filters = 0
-
-// Topics have no line ends. The order counts: to sort a thousand topics would cost more than it shares.
-function keyOf (subscriptions: Subscriptions): string {
-  let key = ''
+// Topics have no line ends. Their order counts: to sort a thousand topics would cost more than it shares.
+function keyOf (subscriptions: Subscriptions, format: Format): string {
+  let key = `${idOf(format)}\n`
   for (const [topic, filter] of subscriptions) key += filter === null ? topic + '\n' : `${topic}\r${idOf(filter)}\n`
   return key
 }
 
-function idOf (filter: Filter): number {
-  let id = filterIds.get(filter)
-  if (id === undefined) filterIds.set(filter, id = filters++)
+const ids = new WeakMap<Filter | Format, number>()
+let given = 0
+
+function idOf (subject: Filter | Format): number {
+  let id = ids.get(subject)
+  if (id === undefined) ids.set(subject, id = given++)
   return id
 }

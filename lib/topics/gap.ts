@@ -1,5 +1,5 @@
 /** The event that tells a client that it missed something. */
-import { encodeEvent } from '../wire/event-stream.ts'
+import type { Format } from '../wire/format.ts'
 
 /**
  * - `trimmed`: the log does not reach back to where the client was
@@ -19,6 +19,6 @@ export interface Gap {
 const GAP = 'gap'
 
 /** @param to the position where the stream goes on */
-export function encodeGap ({ reason, from }: Gap, to: string): string {
-  return encodeEvent({ reason, from, to }, { event: GAP, id: to })
+export function encodeGap (format: Format, { reason, from }: Gap, to: string): string {
+  return format.encode({ reason, from, to }, { event: GAP, id: to })
 }

@@ -1,4 +1,5 @@
-/** The cursors of all connections with the same subscriptions: what they have coming, built once for all of them. */
+/** The cursors of all connections with the same subscriptions and the same format: what they have coming, built once for all of them. */
+import type { Format } from '../wire/format.ts'
 import { Frame } from '../wire/frame.ts'
 import type { Cursor } from './cursor.ts'
 import type { Record } from './record.ts'
@@ -19,6 +20,7 @@ export interface Payload extends Selection {
 export class Group {
   readonly key: string
   readonly subscriptions: Subscriptions
+  readonly format: Format
   /** How many cursors it has in all. */
   size = 0
   /** Those that have everything but what is in `#waiting`, and are written to directly. */
@@ -32,9 +34,10 @@ export class Group {
   #payloadAfter = -1
 
   /** @param since the offset of the log's head */
-  constructor (key: string, subscriptions: Subscriptions, since: number) {
+  constructor (key: string, subscriptions: Subscriptions, format: Format, since: number) {
     this.key = key
     this.subscriptions = subscriptions
+    this.format = format
     this.#since = since
   }
 
@@ -68,7 +71,7 @@ export class Group {
     const start = this.#indexBehind(after)
     this.#payloadAfter = after
     if (this.#payload === null || this.#payload.start !== start) {
-      const selection = select(this.#waiting, start, this.subscriptions, WRITE_BYTES, this.newest)
+      const selection = select(this.#waiting, start, this.subscriptions, this.format, WRITE_BYTES, this.newest)
       this.#payload = { ...selection, frame: selection.text === '' ? null : new Frame(selection.text) }
     }
     return this.#payload

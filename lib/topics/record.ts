@@ -1,5 +1,6 @@
 /** One event in a log. */
-import { encodeEvent } from '../wire/event-stream.ts'
+import { eventStream } from '../wire/event-stream.ts'
+import type { Format, StoredEvent } from '../wire/format.ts'
 import { formatPosition } from './position.ts'
 
 /** What a publisher gives, checked and serialised. */
@@ -17,7 +18,7 @@ export interface Draft {
   key?: string | undefined
 }
 
-export class Record implements Readonly<Draft> {
+export class Record implements Readonly<Draft & StoredEvent> {
   readonly offset: number
   /** Its position, and the client's next `Last-Event-ID`. */
   readonly id: string
@@ -43,8 +44,13 @@ export class Record implements Readonly<Draft> {
     this.retry = retry
     this.except = except
     this.key = key
-    this.block = encodeEvent(data, { event, id: this.id, retry })
+    this.block = eventStream.encodeStored(this)
     this.size = Buffer.byteLength(this.block)
+  }
+
+  /** As this format has it. */
+  as (format: Format): string {
+    return format === eventStream ? this.block : format.encodeStored(this)
   }
 
   /** What was published. */

@@ -1,4 +1,5 @@
 /** What of a run of records goes to a connection. */
+import type { Format } from '../wire/format.ts'
 import type { Record } from './record.ts'
 
 /** An event as filters see it. */
@@ -18,7 +19,7 @@ export type Filter = (event: TopicEvent) => boolean
 export type Subscriptions = ReadonlyMap<string, Filter | null>
 
 export interface Selection {
-  /** Blocks of an event stream. */
+  /** In the format. */
   readonly text: string
   readonly events: number
   /** The records in it that are not for everybody. */
@@ -35,11 +36,12 @@ export interface Selection {
  * @param records in the order of the log, all of topics that are subscribed
  * @param start the index of the first one
  * @param limit ends with the record that passes so many bytes
+ * @param format what they are encoded in
  * @param last what everything is through when the limit is not reached
  * @param isFor asked for each record that is not for everybody; without it all are selected
  * @throws what a filter throws
  */
-export function select (records: readonly Record[], start: number, subscriptions: Subscriptions, limit: number, last: number, isFor?: (record: Record) => boolean): Selection {
+export function select (records: readonly Record[], start: number, subscriptions: Subscriptions, format: Format, limit: number, last: number, isFor?: (record: Record) => boolean): Selection {
   let text = ''
   let size = 0
   let events = 0
@@ -54,7 +56,7 @@ export function select (records: readonly Record[], start: number, subscriptions
       exceptions ??= []
       exceptions.push(record)
     }
-    text += record.block
+    text += record.as(format)
     size += record.size
     events++
   }

@@ -3,12 +3,8 @@
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  */
 import { PST_ERR_DATA, PST_ERR_FIELD } from '../errors.ts'
-
-/** The content type of an event stream. [spec] it is always UTF-8. */
-export const EVENT_STREAM = 'text/event-stream; charset=utf-8'
-
-/** What the client sees at first: bytes that make `EventSource` open and proxies flush, and no event. */
-export const OPENING_COMMENT = ':\n\n'
+import type { Format } from './format.ts'
+import type { StreamEvent } from './stream-event.ts'
 
 const HEARTBEAT_COMMENT = ': heartbeat\n'
 
@@ -67,11 +63,20 @@ export function encodeHeartbeat (event: string | null, id: string | null): strin
   return event === null ? HEARTBEAT_COMMENT + idField + '\n' : field('event', event) + idField + 'data: \n\n'
 }
 
+/**
+ * One event made by `event()`: the comment, then the fields, then the data. Clients pass over an event without data, so
+ * one that has a type gets empty data.
+ * @throws PST_ERR_FIELD, PST_ERR_DATA
+ */
+export function encodeStreamEvent ({ fields: { comment, data, ...fields } }: StreamEvent): string {
+  const lines = comment === undefined ? '' : commentLines(comment)
+  if (data !== undefined || fields.event !== undefined) return lines + encodeEvent(data === undefined ? '' : data, fields)
+  return lines + encodeFields(fields) + '\n'
+}
+
 /** A block of comment lines; clients ignore it. */
 export function encodeComment (text: string): string {
-  if (typeof text !== 'string') throw new PST_ERR_DATA('a comment must be a string')
-  if (!text.isWellFormed()) throw new PST_ERR_DATA(HALF_A_PAIR)
-  return ': ' + text.split(LINE_END).join('\n: ') + '\n\n'
+  return commentLines(text) + '\n'
 }
 
 /** A block that sets the client's reconnection delay, in ms, and dispatches nothing. */
@@ -79,14 +84,31 @@ export function encodeRetry (ms: number): string {
   return retryField(ms) + '\n'
 }
 
-/** Whether the text, the last of a stream, ends on a block boundary, so that a comment may follow. */
-export function endsBlock (text: string): boolean {
-  return BLOCK_END.test(text)
+/** @throws PST_ERR_FIELD */
+export function checkFields (fields: EventOptions): void {
+  encodeFields(fields)
 }
 
-/** Whether a `Content-Type` is that of an event stream. */
-export function isEventStream (contentType: unknown): boolean {
-  return typeof contentType === 'string' && /^text\/event-stream\s*(?:;|$)/i.test(contentType)
+export const eventStream: Format = {
+  type: 'text/event-stream',
+  aliases: [],
+  contentType: 'text/event-stream; charset=utf-8',   // [spec] it is always UTF-8
+  encode: encodeEvent,
+  encodeStored: ({ data, event, id, retry }) => encodeEvent(data, { event, id, retry }),
+  hasTypes: true,
+  opening: ':\n\n',   // makes `EventSource` open and proxies flush, and is no event
+  endsEvent: (tail) => BLOCK_END.test(tail),
+  encodeStreamEvent,
+  encodeComment,
+  encodeRetry,
+  encodeId,
+  encodeHeartbeat
+}
+
+function commentLines (text: string): string {
+  if (typeof text !== 'string') throw new PST_ERR_DATA('a comment must be a string')
+  if (!text.isWellFormed()) throw new PST_ERR_DATA(HALF_A_PAIR)
+  return ': ' + text.split(LINE_END).join('\n: ') + '\n'
 }
 
 function encodeFields (options: EventOptions): string {

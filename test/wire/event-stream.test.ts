@@ -4,8 +4,9 @@
  */
 import t, { type Test } from 'tap'
 import {
-  encodeComment, encodeEvent, encodeId, encodeRetry, endsBlock, encodeHeartbeat, EVENT_STREAM, type EventOptions, isEventStream, OPENING_COMMENT
+  encodeComment, encodeEvent, encodeHeartbeat, encodeId, encodeRetry, type EventOptions, eventStream
 } from '../../lib/wire/event-stream.ts'
+import { isOfFormat } from '../../lib/wire/format.ts'
 
 /** That this can't be encoded, with this code, and that the message says what is wrong. */
 function refused (t: Test, encode: () => string, code: string, ...says: string[]): void {
@@ -197,8 +198,8 @@ t.test('a comment is a block of lines that begin with a colon', async (t) => {
 })
 
 t.test('what Pastelli sends by itself is on a block boundary', async (t) => {
-  for (const block of [OPENING_COMMENT, encodeHeartbeat(null, null), encodeHeartbeat('beat', 'a:1'), encodeId('a:1'), encodeRetry(1), encodeComment('a\nb'), encodeEvent(''), encodeEvent('a\n')]) {
-    t.ok(endsBlock(block), JSON.stringify(block))
+  for (const block of [eventStream.opening, encodeHeartbeat(null, null), encodeHeartbeat('beat', 'a:1'), encodeId('a:1'), encodeRetry(1), encodeComment('a\nb'), encodeEvent(''), encodeEvent('a\n')]) {
+    t.ok(eventStream.endsEvent(block), JSON.stringify(block))
   }
 })
 
@@ -207,20 +208,20 @@ t.test('[spec] a block ends with a blank line, whatever ends the lines', async (
   for (const first of ends) {
     for (const second of ends) {
       if (first === '\r' && second === '\n') continue   // that is one CRLF
-      t.ok(endsBlock(`data: a${first}${second}`), JSON.stringify(first + second))
+      t.ok(eventStream.endsEvent(`data: a${first}${second}`), JSON.stringify(first + second))
     }
   }
   for (const open of ['', 'a', '\n', '\r', '\r\n', 'a\n', 'a\r', 'a\r\n', '\n\na', 'a\r\n ', '\n\n:', 'a\n \n']) {
-    t.notOk(endsBlock(open), JSON.stringify(open))
+    t.notOk(eventStream.endsEvent(open), JSON.stringify(open))
   }
 })
 
 t.test('an event stream is told by its content type', async (t) => {
-  for (const type of [EVENT_STREAM, 'text/event-stream', 'TEXT/Event-Stream', 'text/event-stream;charset=utf-8', 'text/event-stream ; x=y']) {
-    t.ok(isEventStream(type), type)
+  for (const type of [eventStream.contentType, 'text/event-stream', 'TEXT/Event-Stream', 'text/event-stream;charset=utf-8', 'text/event-stream ; x=y']) {
+    t.ok(isOfFormat(type, eventStream), type)
   }
   for (const type of ['text/event-streams', 'text/plain', 'application/x-ndjson', 'x text/event-stream', '', undefined, null, 7, ['text/event-stream']]) {
-    t.notOk(isEventStream(type), String(type))
+    t.notOk(isOfFormat(type, eventStream), String(type))
   }
 })
 

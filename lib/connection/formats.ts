@@ -1,0 +1,60 @@
+/** The formats of a route, and which of them a client gets. */
+import { preferred } from '../wire/accept.ts'
+import { eventStream } from '../wire/event-stream.ts'
+import { type CustomFormat, type Format, fromCustom } from '../wire/format.ts'
+import { ndjson } from '../wire/ndjson.ts'
+import { plainText } from '../wire/plain-text.ts'
+
+/**
+ * - `event-stream`: Server-Sent Events, `text/event-stream`
+ * - `ndjson`: one JSON value a line, `application/x-ndjson`
+ * - `text`: nothing but the data, `text/plain`
+ * - `json`: not a stream but an array of all items, `application/json`, for what a handler returns and that ends
+ */
+export type FormatName = 'event-stream' | 'ndjson' | 'text' | 'json'
+
+export const FORMAT_NAMES: readonly FormatName[] = ['event-stream', 'ndjson', 'text', 'json']
+
+/** What a client gets: a format; all at once, as JSON; or nothing that it accepts. */
+export type Choice = Format | 'json' | null
+
+const BY_NAME = { 'event-stream': eventStream, ndjson, text: plainText, json: 'json' } as const
+
+// One for all routes that share it, so that their subscribers share what is built for it.
+const customs = new WeakMap<CustomFormat, Format>()
+
+export class Formats {
+  readonly #choices: ReadonlyArray<Format | 'json'>
+
+  /** @param wanted best first */
+  constructor (wanted: ReadonlyArray<FormatName | CustomFormat>) {
+    this.#choices = wanted.map((format) => typeof format === 'string' ? BY_NAME[format] : whole(format))
+  }
+
+  /** Whether the client has a say. */
+  get isNegotiated (): boolean {
+    return this.#choices.length > 1
+  }
+
+  /** The media types, for those who asked for something else. */
+  get types (): string[] {
+    return this.#choices.map((choice) => choice === 'json' ? 'application/json' : choice.type)
+  }
+
+  /** @param accept the header */
+  choose (accept: string | undefined): Choice {
+    if (!this.isNegotiated) return this.#choices[0] ?? null
+    return preferred(accept, this.#choices, (choice) => choice === 'json' ? ['application/json'] : [choice.type, ...choice.aliases])
+  }
+
+  /** The streaming format that has this test. */
+  find (test: (format: Format) => boolean): Format | null {
+    return this.#choices.find((choice): choice is Format => choice !== 'json' && test(choice)) ?? null
+  }
+}
+
+function whole (custom: CustomFormat): Format {
+  let format = customs.get(custom)
+  if (format === undefined) customs.set(custom, format = fromCustom(custom))
+  return format
+}

@@ -1,0 +1,30 @@
+/**
+ * JSON, one value a line. A line is the data of an event; of one that has a type or an id it is `{ event, id, data }`,
+ * with what it has.
+ * @see https://github.com/ndjson/ndjson-spec
+ */
+import { checkFields, encodeData, type EventOptions } from './event-stream.ts'
+import type { Format } from './format.ts'
+
+export const ndjson: Format = {
+  type: 'application/x-ndjson',
+  aliases: ['application/ndjson', 'application/jsonl', 'application/x-jsonl', 'application/jsonlines'],
+  contentType: 'application/x-ndjson',
+  encode: (data, fields) => {
+    if (fields != null) checkFields(fields)
+    const text = encodeData(data)
+    return line(typeof data === 'string' ? JSON.stringify(text) : text, fields ?? {})
+  },
+  encodeStored: (event) => line(event.json ? event.data : JSON.stringify(event.data), event),
+  hasTypes: true,
+  opening: '',
+  endsEvent: (tail) => tail.endsWith('\n'),
+  encodeHeartbeat: (event, id) => event === null ? '' : line('""', { event, id: id ?? undefined })
+}
+
+/** @param json the data, in one line as JSON always is */
+function line (json: string, { event, id }: EventOptions): string {
+  if (event === undefined && id === undefined) return json + '\n'
+  const head = event === undefined ? '' : `"event":${JSON.stringify(event)},`
+  return `{${head}${id === undefined ? '' : `"id":${JSON.stringify(String(id))},`}"data":${json}}\n`
+}

@@ -1,0 +1,32 @@
+/** An event as a value, made by `event()`: so that plain data that looks like one is never mistaken for it. */
+import { PST_ERR_FIELD } from '../errors.ts'
+import type { EventOptions } from './event-stream.ts'
+
+export interface StreamEventFields<Data = unknown> extends EventOptions {
+  /** Text goes out verbatim, everything else as JSON. Absent: the block has none, or, if it has a type, an empty one. */
+  data?: Data
+  /** A comment ahead of the event: clients ignore it. */
+  comment?: string | undefined
+}
+
+const FIELDS = ['data', 'event', 'id', 'retry', 'comment']
+
+export class StreamEvent<Data = unknown> {
+  readonly fields: Readonly<StreamEventFields<Data>>
+
+  constructor (fields: StreamEventFields<Data>) {
+    if (typeof fields !== 'object' || fields === null) throw new PST_ERR_FIELD('fields', 'an object', typeof fields)
+    for (const name in fields) {
+      if (!FIELDS.includes(name)) throw new PST_ERR_FIELD(name, `one of ${FIELDS.join(', ')}`, 'an unknown field')
+    }
+    this.fields = Object.freeze({ ...fields })
+  }
+}
+
+/**
+ * An event to be yielded, piped or sent. Any field may be absent.
+ * @throws PST_ERR_FIELD
+ */
+export function event<Data> (fields: StreamEventFields<Data>): StreamEvent<Data> {
+  return new StreamEvent(fields)
+}
