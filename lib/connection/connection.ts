@@ -1,14 +1,17 @@
 /** One open client of any transport: what can be sent to it, and what it tells about itself. */
-import { PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_CONTENT_TYPE, PST_ERR_HEAD_SENT, PST_ERR_ID, PST_ERR_NOT_ACCEPTABLE } from '../errors.ts'
-import { hideError } from '../options.ts'
+import { PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_HEAD_SENT, PST_ERR_ID } from '../errors.ts'
+import type { StreamSettings } from '../options.ts'
+import { failSource } from '../source/failure.ts'
 import { pipe } from '../source/pipe.ts'
 import { toSource } from '../source/source.ts'
-import { encodeData, type EventOptions } from '../wire/event-stream.ts'
-import { encodeStreamEvent, type Format, isOfFormat } from '../wire/format.ts'
+import { type EventOptions, eventStream } from '../wire/event-stream.ts'
+import { encodeStreamEvent, type Format } from '../wire/format.ts'
 import { StreamEvent } from '../wire/stream-event.ts'
 import type { Cursor } from '../topics/cursor.ts'
 import type { SubscribeOptions, TopicName } from '../topics/topics.ts'
 import type { Frame } from '../wire/frame.ts'
+import { Deadlines } from './deadlines.ts'
+import { Encoder } from './encoder.ts'
 import type { Choice } from './formats.ts'
 import type { Host, Log } from './host.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -75,24 +78,12 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   readonly #origin: Origin
   readonly #outbox: Outbox
   #opening: Opening | null
-  #format: Format | null
-  // Whether the response is of that format.
-  #isFormatted = false
+  readonly #encoder: Encoder
+  readonly #deadlines = new Deadlines()
   #transportName: TransportName | null = null
   #init: string | null = null
-  // The last bytes that `chunk` wrote, to tell whether a comment may follow; empty on a block boundary.
-  #tail = ''
   #events = 0
   #openedAt = 0
-  #expiresAt = Infinity
-  // Whether bytes were written since the last sweep, when a sweep last saw that, and when it last saw some taken.
-  #wrote = false
-  #activeAt = 0
-  #movedAt = 0
-  #taken = 0
-  // When a sweep last saw that the client was told its position.
-  #toldAt = 0
-  #told = false
   #turn = -1
   #sendsThisTurn = 0
   #name: string | null = null
@@ -105,7 +96,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#host = host
     this.#opening = opening
     this.#outbox = new Outbox(host.settings.highWaterMark)
-    this.#format = origin.choice === 'json' ? null : origin.choice
+    this.#encoder = new Encoder(host.formats, origin.choice)
     host.registry.expect(this)
   }
 
@@ -177,7 +168,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (this.reason !== null) return false
     if (bytes.length === 0) return true
     this.#opening?.begin(false)
-    if (this.#isFormatted || this.#opening !== null) this.#noteTail(bytes)
+    if (this.#encoder.isFormatted || this.#opening !== null) this.#encoder.wrote(bytes)
     const sent = this.#send(isText ? bytes.toWellFormed() : bytes)
     this.cursor?.advance()   // it may have waited for the end of a block
     return sent
@@ -236,7 +227,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
       if (await pipe(this as Connection<object>, known) === 'ended') return false
     } catch (error) {
       if (this.#opening !== null) throw error
-      this.failSource(error)
+      failSource(this as Connection<object>, error)
       return false
     }
     if (end) this.close()
@@ -266,7 +257,8 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   /** When it ends with the reason `expired`, ms since 1970: its own time or `maxAge`, whichever is first. Null: never. */
   get expiresAt (): number | null {
-    return this.#expiresAt === Infinity ? null : Math.round(performance.timeOrigin + this.#expiresAt)
+    const { expiresAt } = this.#deadlines
+    return expiresAt === Infinity ? null : Math.round(performance.timeOrigin + expiresAt)
   }
 
   /**
@@ -277,7 +269,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   expire (at: Date | number): void {
     const time = Number(at)
     if (Number.isNaN(time)) throw new PST_ERR_ARGUMENT('expire', 'a Date or ms since 1970', typeof at)
-    this.#expiresAt = Math.min(this.#expiresAt, time - performance.timeOrigin)
+    this.#deadlines.expiresAt = Math.min(this.#deadlines.expiresAt, time - performance.timeOrigin)
     if (time <= Date.now()) this.close('expired')
   }
 
@@ -288,7 +280,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   /** @internal The `Content-Type` that it gets unless the app says otherwise; null if it accepts none. */
   get contentType (): string | null {
-    return this.#format?.contentType ?? null
+    return this.#encoder.format?.contentType ?? null
   }
 
   /** @internal Whether the content type depends on what the client accepts. */
@@ -298,7 +290,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   /** @internal Why there can be no stream for a client that accepts nothing that there is. */
   get refusal (): Error {
-    return new PST_ERR_NOT_ACCEPTABLE(this.#host.formats.types.join(', '))
+    return this.#encoder.refusal
   }
 
   /** @internal Whether it wants no stream but all there is at once, as JSON. */
@@ -311,14 +303,14 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     return this.#origin.request
   }
 
-  /** @internal What becomes of it when the log is trimmed behind it. */
-  get overflow (): 'disconnect' | 'skip' {
-    return this.#host.settings.overflow
+  /** @internal Whether something may follow what was sent: never inside what the app writes with `chunk`. */
+  get isBetween (): boolean {
+    return this.#encoder.isBetween
   }
 
-  /** @internal Whether a block may be written now: never inside what the app writes with `chunk`. */
+  /** @internal Whether that may be written now. */
   get takesBlocks (): boolean {
-    return this.#outbox.transport !== null && this.#onBoundary
+    return this.#outbox.transport !== null && this.#encoder.isBetween
   }
 
   /** @internal Whether the client has taken what it was given. */
@@ -336,16 +328,26 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
       this.destroy('client')
       return
     }
-    this.#wrote = this.#told = true
+    this.#deadlines.wrote = this.#deadlines.told = true
     this.#events += events
     this.#outbox.give(frame, written)
   }
 
   /** @internal Sends a block of so many events that tells the client its position. */
   tell (block: string, events: number): void {
-    this.#told = true
+    this.#deadlines.told = true
     this.#events += events
     this.#sendWhole(block)
+  }
+
+  /** @internal */
+  get log (): Log {
+    return this.#origin.log
+  }
+
+  /** @internal */
+  get settings (): Readonly<StreamSettings> {
+    return this.#host.settings
   }
 
   /** @internal Something that works for it has failed. */
@@ -355,33 +357,15 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.destroy('error')
   }
 
-  /** @internal What feeds it has failed: the client is told, and the stream ends. */
-  failSource (err: unknown): void {
-    if (this.reason !== null) return
-    this.#origin.log.error({ err, connection: this.id }, 'the source of a stream failed')
-    if (!this.#onBoundary || !(this.#format as Format).hasTypes) {
-      this.destroy('error')   // else the client would take it for the whole
-      return
-    }
-    this.#sendWhole((this.#format as Format).encode(this.#errorData(err), { event: 'error' }))
-    this.close('error')
-  }
-
-  /** @internal Something failed behind its back that nobody waits for. */
-  note (err: unknown): void {
-    this.#origin.log.error({ err, connection: this.id }, 'the source of a stream failed after the stream')
-  }
-
   /** @internal The response is taken over and its head given to the transport. */
   open (transport: Transport, contentType: unknown): void {
     const { settings, registry, clock } = this.#host
     const closing = this.reason !== null
     this.#opening = null
-    this.#settleFormat(contentType)
+    this.#settleFormat(contentType ?? '')
     this.#transportName = transport.name
-    this.#openedAt = this.#activeAt = this.#movedAt = this.#toldAt = performance.now()
-    // A share at random, so that clients that came together do not come back together.
-    if (settings.maxAge !== 0) this.#expiresAt = Math.min(this.#expiresAt, this.#openedAt + settings.maxAge * (0.75 + 0.25 * Math.random()))
+    this.#openedAt = performance.now()
+    this.#deadlines.start(this.#openedAt, settings.maxAge)
     this.#outbox.attach(transport)
     this.#addPrologue()
     this.opened()
@@ -406,7 +390,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
       this.destroy('client')   // it has closed its half, and Node the other
       return
     }
-    this.#wrote = true
+    this.#deadlines.wrote = true
     this.#outbox.flush()
   }
 
@@ -414,31 +398,23 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   sweep (now: number): void {
     const { transport } = this.#outbox
     if (transport === null) return
-    const { settings } = this.#host
-    const stuck = this.#stuckFor(transport, now)
-    if (this.#wrote) this.#activeAt = now
-    if (this.#told) this.#toldAt = now
-    this.#wrote = this.#told = false
+    const stuckFor = this.#deadlines.stuckFor(transport, now)
     if (this.phase === 'closing') {
-      if (stuck >= settings.drain) this.destroy()
-    } else if (settings.writeTimeout !== 0 && stuck >= settings.writeTimeout) {
-      this.destroy('timeout')
-    } else if (now >= this.#expiresAt) {
-      this.close('expired')
-    } else if (settings.heartbeat !== 0 && now - this.#quietSince >= settings.heartbeat) {
-      this.#beat()
-    } else {
-      this.cursor?.sweep()
+      if (stuckFor >= this.#host.settings.drain) this.destroy()
+      return
     }
+    const due = this.#deadlines.due(now, stuckFor, this.cursor !== null, this.#host.settings)
+    if (due === 'timeout') this.destroy('timeout')
+    else if (due === 'expired') this.close('expired')
+    else if (due === 'heartbeat') this.#beat()
+    else this.cursor?.sweep()
   }
 
   /** @internal Ends the stream because the server shuts down; the client is told to wait `retry` ms before it returns. */
   shutdown (retry: number): void {
     const { maxBuffered } = this.#host.settings
-    if (this.reason === null && this.#onBoundary && !this.#outbox.exceeds(maxBuffered)) {
-      const block = this.#format?.encodeRetry?.(retry)
-      if (block !== undefined) this.#sendWhole(block)
-    }
+    const block = this.#encoder.format?.encodeRetry?.(retry)
+    if (this.reason === null && block !== undefined && this.#encoder.isBetween && !this.#outbox.exceeds(maxBuffered)) this.#sendWhole(block)
     this.close('shutdown')
   }
 
@@ -450,7 +426,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
       return
     }
     this.flush()
-    this.#movedAt = performance.now()
+    this.#deadlines.startDraining(performance.now())
     this.#outbox.transport?.end(reason === 'shutdown')
   }
 
@@ -472,7 +448,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   }
 
   #sendWhole (text: string): Sent {
-    this.#tail = ''
+    this.#encoder.ended()
     return this.#send(text)
   }
 
@@ -534,34 +510,19 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   #encode (data: unknown, options: EventOptions | null | undefined): string {
     const format = this.#needFormat()
-    if (!(data instanceof StreamEvent)) {
-      if (this.cursor !== null && options?.id !== undefined) throw new PST_ERR_ID()
-      return format.encode(data, options)
-    }
-    if (this.cursor !== null && data.fields.id !== undefined) throw new PST_ERR_ID()
-    return encodeStreamEvent(format, data)
+    if (this.cursor !== null && (data instanceof StreamEvent ? data.fields : options)?.id !== undefined) throw new PST_ERR_ID()
+    return data instanceof StreamEvent ? encodeStreamEvent(format, data) : format.encode(data, options)
   }
 
   // The one that the client chose, unless the app has set a content type; after the take-over the one of the response.
   #needFormat (): Format {
-    if (this.#opening !== null) this.#settleFormat(this.#opening.contentType ?? this.#format?.contentType)
-    if (this.#format === null) throw this.refusal
-    if (!this.#isFormatted && this.reason === null) throw new PST_ERR_CONTENT_TYPE(this.#host.formats.types.join(', '))
-    return this.#format
+    if (this.reason !== null) return this.#encoder.format ?? eventStream   // nothing goes out, but bad input is refused
+    if (this.#opening !== null) this.#settleFormat(this.#opening.contentType)
+    return this.#encoder.need()
   }
 
   #settleFormat (contentType: unknown): void {
-    const before = this.#format
-    if (before !== null && isOfFormat(contentType, before)) {
-      this.#isFormatted = true
-      return
-    }
-    // Plain text that the app has set is its own, made of chunks.
-    const format = this.#host.formats.find((format) => format.hasTypes && isOfFormat(contentType, format))
-    this.#isFormatted = format !== null
-    if (format === null) return
-    this.#format = format
-    this.cursor?.reformat()
+    if (this.#encoder.settle(contentType)) this.cursor?.reformat()
   }
 
   // What goes out right behind the head: the initial event, the delay of a reconnect; if there is nothing, what opens.
@@ -570,53 +531,19 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     const blocks = this.#init === null ? [] : [this.#init]
     this.#events += blocks.length
     this.#init = null
-    if (this.#isFormatted && this.#format !== null) {
-      if (retry !== 0) blocks.push(this.#format.encodeRetry?.(retry) ?? '')
-      if (blocks.length === 0 && this.#outbox.isEmpty) blocks.push(this.#format.opening)
+    if (this.#encoder.isFormatted) {
+      const format = this.#encoder.need()
+      if (retry !== 0) blocks.push(format.encodeRetry?.(retry) ?? '')
+      if (blocks.length === 0 && this.#outbox.isEmpty) blocks.push(format.opening)
     }
     this.#outbox.prepend(blocks.join(''))
   }
 
-  get #onBoundary (): boolean {
-    return this.#isFormatted && (this.#tail === '' || (this.#format as Format).endsEvent(this.#tail))
-  }
-
-  #noteTail (bytes: string | Uint8Array): void {
-    const last = typeof bytes === 'string' ? bytes.slice(-4) : Buffer.from(bytes.subarray(-4)).toString('latin1')
-    this.#tail = (this.#tail + last).slice(-4)
-  }
-
-  // Since when nothing was written, or a client that may resume was not told where it is.
-  get #quietSince (): number {
-    return this.cursor === null ? this.#activeAt : Math.min(this.#activeAt, this.#toldAt)
-  }
-
   // Never behind bytes that wait: they are a sign of life themselves, once the client takes them.
   #beat (): void {
-    if (!this.#onBoundary || this.#outbox.backlog !== 0) return
-    this.#told = true
-    const block = (this.#format as Format).encodeHeartbeat(this.#host.settings.heartbeatEvent, this.cursor?.position ?? null)
+    if (!this.#encoder.isBetween || this.#outbox.backlog !== 0) return
+    this.#deadlines.told = true
+    const block = this.#encoder.need().encodeHeartbeat(this.#host.settings.heartbeatEvent, this.cursor?.position ?? null)
     if (block !== '') this.#sendWhole(block)
-  }
-
-  // The app's hook may fail as well: then the client is told no more than by default.
-  #errorData (err: unknown): unknown {
-    try {
-      const data = this.#host.settings.errorData(err)
-      encodeData(data)
-      return data
-    } catch (cause) {
-      this.#origin.log.error({ err: cause, connection: this.id }, 'errorData failed')
-      return hideError()
-    }
-  }
-
-  #stuckFor (transport: Transport, now: number): number {
-    const { queued, taken } = transport
-    if (queued === 0 || taken !== this.#taken) {
-      this.#taken = taken
-      this.#movedAt = now
-    }
-    return now - this.#movedAt
   }
 }

@@ -1,5 +1,6 @@
 /** A source as the answer of a handler: until its first item is there, it may fail like any handler. */
 import type { Connection } from '../connection/connection.ts'
+import { failSource } from './failure.ts'
 import { pipe } from './pipe.ts'
 import type { Source } from './source.ts'
 
@@ -25,7 +26,7 @@ export function answerWith (connection: Connection<object>, source: Source): Pro
       if (how === 'all') connection.close()
     }, (error: unknown) => {
       clearTimeout(timer)
-      if (isOpen) connection.failSource(error)
+      if (isOpen) failSource(connection, error)
       else reject(error)
     })
   })

@@ -1,6 +1,7 @@
 /** Takes item after item from a source, as fast as they find room, until one of the two ends. */
 import type { Connection, Sent } from '../connection/connection.ts'
 import { defer } from '../connection/deferred.ts'
+import { noteFailure } from './failure.ts'
 import { isPull, type ObservableLike, type PullSource, type Source } from './source.ts'
 
 /** How it went: all was sent, or the connection ended before that. */
@@ -97,8 +98,8 @@ function push (connection: Connection<object>, source: ObservableLike, take: Tak
 // What a generator's `finally` throws has nobody left to hear it but the log.
 function cancelQuietly (connection: Connection<object>, source: PullSource): void {
   try {
-    Promise.resolve(source.cancel(connection.reason)).catch((err: unknown) => { connection.note(err) })
+    Promise.resolve(source.cancel(connection.reason)).catch((err: unknown) => { noteFailure(connection, err) })
   } catch (err) {
-    connection.note(err)
+    noteFailure(connection, err)
   }
 }

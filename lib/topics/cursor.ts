@@ -148,7 +148,7 @@ export class Cursor {
   /** Looks whether what it has coming is still there. */
   sweep (): void {
     const group = this.#group
-    if (!this.#isBusy || group === null || this.connection.overflow !== 'disconnect') return
+    if (!this.#isBusy || group === null || this.connection.settings.overflow !== 'disconnect') return
     if (this.#feed.log.isTrimmed(group.subscriptions.keys(), this.#offset)) this.connection.destroy('overflow')
   }
 
@@ -215,7 +215,7 @@ export class Cursor {
 
   // What it has coming was trimmed. If that was so before it was given anything, it came too late; else it is too slow.
   #miss (): void {
-    if (this.#hasCaughtUp && this.connection.overflow === 'disconnect') {
+    if (this.#hasCaughtUp && this.connection.settings.overflow === 'disconnect') {
       this.connection.destroy('overflow')
       return
     }

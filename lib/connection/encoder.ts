@@ -1,0 +1,78 @@
+/** The format of a connection's events, and whether one may follow what was written last. */
+import { PST_ERR_CONTENT_TYPE, PST_ERR_NOT_ACCEPTABLE } from '../errors.ts'
+import { type Format, isOfFormat } from '../wire/format.ts'
+import type { Choice, Formats } from './formats.ts'
+
+// What tells the end of an event in any format is not longer.
+const TAIL = 4
+
+export class Encoder {
+  readonly #formats: Formats
+  #format: Format | null
+  // Whether the response is of that format, as far as its content type is known.
+  #isFormatted = false
+  // The last bytes that the app wrote by itself; empty behind an event.
+  #tail = ''
+
+  constructor (formats: Formats, choice: Choice) {
+    this.#formats = formats
+    this.#format = choice === 'json' ? null : choice
+  }
+
+  /** Null if the client accepts none that there is. */
+  get format (): Format | null {
+    return this.#format
+  }
+
+  /** Whether the response is of the format. */
+  get isFormatted (): boolean {
+    return this.#isFormatted
+  }
+
+  /** Whether something may follow: never inside what the app writes with `chunk`. */
+  get isBetween (): boolean {
+    return this.#isFormatted && (this.#tail === '' || (this.#format as Format).endsEvent(this.#tail))
+  }
+
+  /** Why there can be no events for a client that accepts nothing that there is. */
+  get refusal (): Error {
+    return new PST_ERR_NOT_ACCEPTABLE(this.#formats.types.join(', '))
+  }
+
+  /**
+   * The format of a response of this content type. Answers whether it is another one than before.
+   * @param contentType undefined: the one that the client chose
+   */
+  settle (contentType: unknown): boolean {
+    const format = this.#format
+    this.#isFormatted = format !== null && (contentType === undefined || isOfFormat(contentType, format))
+    if (this.#isFormatted) return false
+    // Plain text that the app has set is its own, made of chunks.
+    const other = this.#formats.find((format) => format.hasTypes && isOfFormat(contentType, format))
+    if (other === null) return false
+    this.#format = other
+    this.#isFormatted = true
+    return true
+  }
+
+  /**
+   * The format, to encode something in.
+   * @throws PST_ERR_NOT_ACCEPTABLE, PST_ERR_CONTENT_TYPE
+   */
+  need (): Format {
+    if (this.#format === null) throw this.refusal
+    if (!this.#isFormatted) throw new PST_ERR_CONTENT_TYPE(this.#formats.types.join(', '))
+    return this.#format
+  }
+
+  /** An event was written. */
+  ended (): void {
+    this.#tail = ''
+  }
+
+  /** The app wrote something by itself. */
+  wrote (bytes: string | Uint8Array): void {
+    const last = typeof bytes === 'string' ? bytes.slice(-TAIL) : Buffer.from(bytes.subarray(-TAIL)).toString('latin1')
+    this.#tail = (this.#tail + last).slice(-TAIL)
+  }
+}
