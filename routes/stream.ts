@@ -15,7 +15,7 @@ import { kHost } from '../lib/symbols.ts'
 import { answerWith } from '../lib/source/answer.ts'
 import { collect } from '../lib/source/collect.ts'
 import { type Source, toSource } from '../lib/source/source.ts'
-import type { TopicName } from '../lib/topics/topics.ts'
+import { checkTopics, type TopicName } from '../lib/topics/topics.ts'
 
 /** What the stream is subscribed to before its handler runs. */
 export type RouteTopics<Request> = TopicName | readonly TopicName[] | ((request: Request) => TopicName | readonly TopicName[] | Promise<TopicName | readonly TopicName[]>)
@@ -85,6 +85,7 @@ function declare (fastify: FastifyInstance, path: string, { topics, ...options }
 // Subscribed before the handler runs: what is published from then on is not missed, and a refusal is a plain 403.
 function subscribing (topics: RouteTopics<FastifyRequest>, handler: Handler): Handler {
   if (typeof topics !== 'function' && typeof topics !== 'string' && !Array.isArray(topics)) throw new PST_ERR_OPTION('topics', 'a topic, an array of them, or a function from a request to them', typeof topics)
+  if (typeof topics !== 'function') checkTopics(topics)
   return function (request, reply) {
     const named = typeof topics === 'function' ? topics(request) : topics
     const subscribed = named instanceof Promise

@@ -189,6 +189,11 @@ export class Topics extends EventEmitter<TopicsEvents> {
   }
 }
 
+/** @throws PST_ERR_TOPIC */
+export function checkTopics (topics: string | readonly string[]): void {
+  namesOf(topics)
+}
+
 function namesOf (topics: string | readonly string[]): string[] {
   if (typeof topics !== 'string' && !Array.isArray(topics)) throw new PST_ERR_TOPIC(typeof topics)
   const names = [...new Set(typeof topics === 'string' ? [topics] : topics as string[])]
