@@ -80,6 +80,7 @@ export class Cursor {
     this.#pushLast(subscriptions)
     this.#offset = this.offset
     this.#group = this.#feed.directory.move(this, this.#group, subscriptions, this.#feed.log.head)
+    this.#feed.directory.announce()
     this.advance()
   }
 
@@ -163,6 +164,7 @@ export class Cursor {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.#group = this.#feed.directory.move(this, this.#group, NOTHING, 0)
+    this.#feed.directory.announce()
   }
 
   // What was published before it unsubscribed is its own.

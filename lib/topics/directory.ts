@@ -4,15 +4,20 @@ import type { Cursor } from './cursor.ts'
 import { Group } from './group.ts'
 import type { Filter, Subscriptions } from './selection.ts'
 
+type News = 'active' | 'idle'
+
 interface Entry { connections: number, readonly groups: Set<Group> }
 
 export class Directory {
   readonly #byTopic = new Map<string, Entry>()
   readonly #byKey = new Map<string, Group>()
-  readonly #tell: (event: 'active' | 'idle', topic: string) => void
+  readonly #tell: (event: News, topic: string) => void
+  // What came about and is not told yet: listeners may move cursors again.
+  readonly #news: Array<[event: News, topic: string]> = []
+  #isTelling = false
 
   /** @param tell is called with `active` for a topic's first connection, with `idle` once its last one has gone */
-  constructor (tell: (event: 'active' | 'idle', topic: string) => void) {
+  constructor (tell: (event: News, topic: string) => void) {
     this.#tell = tell
   }
 
@@ -27,7 +32,7 @@ export class Directory {
   }
 
   /**
-   * Moves a cursor from its group to that of other subscriptions; to none if there are none.
+   * Moves a cursor from its group to that of other subscriptions; to none if there are none. Call `announce` when it is there.
    * @param head the offset of the log's head
    */
   move (cursor: Cursor, from: Group | null, subscriptions: Subscriptions, head: number): Group | null {
@@ -36,7 +41,7 @@ export class Directory {
     const before: Subscriptions = from?.subscriptions ?? NOTHING
     const came = [...subscriptions.keys()].filter((topic) => !before.has(topic))
     const left = [...before.keys()].filter((topic) => !subscriptions.has(topic))
-    for (const topic of came) this.#entry(topic).connections++
+    for (const topic of came) this.#join(topic)
     if (to !== null) {
       if (to.size === 0) this.#enter(to)
       to.size++
@@ -46,10 +51,16 @@ export class Directory {
       from.size--
       if (from.size === 0) this.#remove(from)
     }
-    for (const topic of left) this.#entry(topic).connections--
-    for (const topic of came) if (this.subscribers(topic) === 1) this.#tell('active', topic)
-    for (const topic of left) this.#dropIfIdle(topic)
+    for (const topic of left) this.#leave(topic)
     return to
+  }
+
+  /** Tells of the topics that became active or idle, in the order in which they did. */
+  announce (): void {
+    if (this.#isTelling) return
+    this.#isTelling = true
+    for (let news = this.#news.shift(); news !== undefined; news = this.#news.shift()) this.#tell(...news)
+    this.#isTelling = false
   }
 
   #group (subscriptions: Subscriptions, format: Format, head: number): Group {
@@ -73,9 +84,18 @@ export class Directory {
     return entry
   }
 
-  #dropIfIdle (topic: string): void {
-    if (this.subscribers(topic) !== 0) return
-    if (this.#byTopic.delete(topic)) this.#tell('idle', topic)
+  #join (topic: string): void {
+    const entry = this.#entry(topic)
+    entry.connections++
+    if (entry.connections === 1) this.#news.push(['active', topic])
+  }
+
+  #leave (topic: string): void {
+    const entry = this.#entry(topic)
+    entry.connections--
+    if (entry.connections !== 0) return
+    this.#byTopic.delete(topic)
+    this.#news.push(['idle', topic])
   }
 }
 
