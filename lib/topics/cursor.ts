@@ -137,6 +137,7 @@ export class Cursor {
       this.connection.fail(err)
       return Infinity
     }
+    if (group !== this.#group) return Infinity   // a filter has ended or moved it
     if (payload !== null && this.connection.takesBlocks && payload.exceptions?.every((record) => this.#isFor(record)) !== false) {
       this.#write(group, payload)
     } else {
@@ -205,6 +206,7 @@ export class Cursor {
       this.connection.fail(err)   // a filter's: what it may have let through can't be left out in silence
       return
     }
+    if (group !== this.#group) return
     const { text, events, through } = selection
     this.#offset = through
     const isLive = through >= this.#feed.log.head

@@ -47,7 +47,8 @@ export function select (records: readonly Record[], start: number, subscriptions
   let events = 0
   let exceptions: Record[] | null = null
   let end = start
-  for (; end < records.length && size < limit; end++) {
+  const { length } = records   // of now: a filter may publish
+  for (; end < length && size < limit; end++) {
     const record = records[end] as Record
     const filter = subscriptions.get(record.topic) ?? null
     if (filter !== null && !filter(eventOf(record))) continue
@@ -60,7 +61,7 @@ export function select (records: readonly Record[], start: number, subscriptions
     size += record.size
     events++
   }
-  return { text, events, exceptions, start, end, through: end === records.length ? last : (records[end - 1] as Record).offset }
+  return { text, events, exceptions, start, end, through: end === length ? last : (records[end - 1] as Record).offset }
 }
 
 let latest: TopicEvent | null = null
