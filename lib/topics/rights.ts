@@ -10,6 +10,8 @@ const BATCH = 100
 
 export class Rights {
   readonly #canSubscribe: CanSubscribe
+  // How often rights have changed.
+  #changes = 0
 
   constructor (canSubscribe: CanSubscribe) {
     this.#canSubscribe = canSubscribe
@@ -19,18 +21,27 @@ export class Rights {
    * Settles if the connection may be subscribed to all of these, at once where the app knows at once.
    * @throws PST_ERR_FORBIDDEN, or what the app throws
    */
-  check (connection: Connection, topics: Iterable<string>): void | Promise<void> {
+  check (connection: Connection, topics: readonly string[]): void | Promise<void> {
     const later: Array<Promise<void>> = []
-    for (const topic of topics) {
-      const answer = this.#canSubscribe(connection.request, topic)
-      if (answer instanceof Promise) later.push(answer.then((may) => { demand(may, topic) }))
-      else demand(answer, topic)
+    try {
+      for (const topic of topics) {
+        const answer = this.#canSubscribe(connection.request, topic)
+        if (answer instanceof Promise) later.push(answer.then((may) => { demand(may, topic) }))
+        else demand(answer, topic)
+      }
+    } catch (error) {
+      void Promise.allSettled(later)   // another no changes nothing, and must not crash
+      throw error
     }
-    if (later.length !== 0) return Promise.all(later).then(() => {})
+    if (later.length === 0) return
+    const changes = this.#changes
+    // An answer may be older than the change.
+    return Promise.all(later).then(() => changes === this.#changes ? undefined : this.check(connection, topics))
   }
 
   /** Asks again about everything that these are subscribed to. Nothing more is given until the answer is there; a no closes with `expired`. */
   async recheck (connections: Iterable<Connection>): Promise<void> {
+    this.#changes++
     const held = [...connections].filter(({ cursor }) => cursor !== null)
     for (const { cursor } of held) cursor?.hold()
     for (let i = 0; i < held.length; i += BATCH) {
@@ -42,7 +53,7 @@ export class Rights {
     const { cursor } = connection
     if (cursor === null) return
     try {
-      await this.check(connection, cursor.subscriptions.keys())
+      await this.check(connection, [...cursor.subscriptions.keys()])
       cursor.release()
     } catch (error) {
       if (error instanceof PST_ERR_FORBIDDEN) connection.close('expired')
