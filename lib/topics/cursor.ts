@@ -9,12 +9,13 @@ import { type Group, type Payload, WRITE_BYTES } from './group.ts'
 import type { Batch, Log } from './log.ts'
 import { formatPosition } from './position.ts'
 import type { Record } from './record.ts'
-import { select, type Selection, type Subscriptions } from './selection.ts'
+import { type Filter, select, type Selection, type Subscriptions } from './selection.ts'
 
 /** What cursors have in common. */
 export interface Feed { readonly log: Log, readonly directory: Directory }
 
 const NOTHING: Subscriptions = new Map()
+const NONE: ReadonlyArray<Set<string>> = []
 
 export class Cursor {
   readonly connection: Connection
@@ -31,6 +32,8 @@ export class Cursor {
   // Whether a write has to be taken, or a read to answer, before it goes on.
   #isBusy = false
   #holds = 0
+  // Topics that it is to be subscribed to once there is leave.
+  #awaited: ReadonlyArray<Set<string>> = NONE
   #hasEnded = false
 
   /**
@@ -57,10 +60,15 @@ export class Cursor {
     return this.#hasBegun
   }
 
+  /** Whether nothing came of it: no leave for what it was made for. */
+  get isUnused (): boolean {
+    return this.#group === null && !this.#hasBegun && this.#holds === 0
+  }
+
   /** Everything up to this offset has been given. */
   get offset (): number {
     const group = this.#group
-    const isAtHead = group === null ? this.#hasBegun : group.live.has(this) && this.#offset >= group.newest
+    const isAtHead = group === null ? this.#hasBegun && this.#holds === 0 : group.live.has(this) && this.#offset >= group.newest
     return isAtHead ? this.#feed.log.head : this.#offset
   }
 
@@ -74,14 +82,15 @@ export class Cursor {
     this.#offset = offset
   }
 
-  /** Changes what it is subscribed to. */
-  change (subscriptions: Subscriptions): void {
-    if (this.#hasEnded) return
-    this.#pushLast(subscriptions)
-    this.#offset = this.offset
-    this.#group = this.#feed.directory.move(this, this.#group, subscriptions, this.#feed.log.head)
-    this.#feed.directory.announce()
-    this.advance()
+  /** Adds topics, or gives them another filter. */
+  subscribe (topics: Iterable<string>, filter: Filter | null): void {
+    this.#change(new Map([...this.subscriptions, ...Array.from(topics, (topic) => [topic, filter] as const)]))
+  }
+
+  unsubscribe (topics: readonly string[]): void {
+    for (const awaited of this.#awaited) for (const topic of topics) awaited.delete(topic)
+    const left = new Set(topics)
+    this.#change(new Map([...this.subscriptions].filter(([topic]) => !left.has(topic))))
   }
 
   /** The format has changed, before anything was sent. */
@@ -97,14 +106,19 @@ export class Cursor {
     else if (format.encodeId !== undefined) this.connection.tell(format.encodeId(position), 0)
   }
 
-  /** Gives nothing until `release` was called as often. */
-  hold (): void {
+  /**
+   * Gives nothing until `release` was called as often.
+   * @param awaited topics that wait for leave; what is unsubscribed meanwhile is taken out
+   */
+  hold (awaited?: Set<string>): void {
+    if (awaited !== undefined) this.#awaited = [...this.#awaited, awaited]
     this.#offset = this.offset
     this.#holds++
     this.#group?.live.delete(this)
   }
 
-  release (): void {
+  release (awaited?: Set<string>): void {
+    if (awaited !== undefined) this.#awaited = this.#awaited.filter((other) => other !== awaited)
     this.#holds--
     this.advance()
   }
@@ -166,6 +180,15 @@ export class Cursor {
     this.#hasEnded = true
     this.#group = this.#feed.directory.move(this, this.#group, NOTHING, 0)
     this.#feed.directory.announce()
+  }
+
+  #change (subscriptions: Subscriptions): void {
+    if (this.#hasEnded) return
+    this.#pushLast(subscriptions)
+    this.#offset = this.offset
+    this.#group = this.#feed.directory.move(this, this.#group, subscriptions, this.#feed.log.head)
+    this.#feed.directory.announce()
+    this.advance()
   }
 
   // What was published before it unsubscribed is its own.

@@ -131,15 +131,16 @@ export class Topics extends EventEmitter<TopicsEvents> {
     if (filter !== null && typeof filter !== 'function') throw new PST_ERR_ARGUMENT('subscribe', 'a filter that is a function', typeof filter)
     if (after !== null && typeof after !== 'string') throw new PST_ERR_ARGUMENT('subscribe', 'an after that is a string', typeof after)
     if (names.length === 0) return
+    const start = connection.cursor === null ? null : this.#startOf(connection.cursor, names, after)
     const pending = this.#rights?.check(connection, names)
-    const cursor = this.#cursorOf(connection, names, after)
-    const admit = () => { cursor.change(new Map([...cursor.subscriptions, ...names.map((name) => [name, filter as Filter | null] as const)])) }
+    connection.cursor ??= this.#place(connection, names, after)
+    const { cursor } = connection
+    if (start !== null) cursor.startAt(start)
     if (!(pending instanceof Promise)) {
-      admit()
+      cursor.subscribe(names, filter as Filter | null)
       return
     }
-    cursor.hold()
-    const admission = pending.then(admit).finally(() => { cursor.release() })
+    const admission = this.#admit(connection, cursor, pending, names, filter as Filter | null)
     // Who does not wait for it must not crash because a client asked for too much.
     admission.catch((err: unknown) => { this.#logger.info({ err, connection: connection.id }, 'a subscription was refused') })
     return admission
@@ -147,24 +148,31 @@ export class Topics extends EventEmitter<TopicsEvents> {
 
   /** @internal */
   unsubscribe ({ cursor }: Connection, topics: string | readonly string[]): void {
-    const names = new Set(namesOf(topics))
-    cursor?.change(new Map([...cursor.subscriptions].filter(([topic]) => !names.has(topic))))
+    const names = namesOf(topics)
+    cursor?.unsubscribe(names)
   }
 
-  #cursorOf (connection: Connection, names: readonly string[], after: string | null): Cursor {
-    const { cursor } = connection
-    if (cursor === null) {
-      connection.cursor = this.#place(connection, names, after)
-      return connection.cursor
+  // Nothing is given before the answer, which keeps the log's order; what is unsubscribed before it is not subscribed.
+  async #admit (connection: Connection, cursor: Cursor, pending: Promise<void>, names: readonly string[], filter: Filter | null): Promise<void> {
+    const awaited = new Set(names)
+    cursor.hold(awaited)
+    try {
+      await pending
+      cursor.subscribe(awaited, filter)
+    } finally {
+      cursor.release(awaited)
+      if (cursor.isUnused) connection.cursor = null
     }
-    const isIgnored = after === null || (cursor.isResumed && !cursor.hasBegun)
-    if (isIgnored) return cursor
+  }
+
+  // Where a cursor that has not begun starts now; null: where it is.
+  #startOf (cursor: Cursor, names: readonly string[], after: string | null): number | null {
+    if (after === null || (cursor.isResumed && !cursor.hasBegun)) return null
     const { log } = this.#feed
     const own = cursor.offset
     const offset = after === EARLIEST ? log.earliest([...cursor.subscriptions.keys(), ...names]) : this.#locate(after)
     if (typeof offset !== 'number' || offset < own || (offset > own && after !== EARLIEST)) throw new PST_ERR_POSITION(cursor.position, after)
-    if (!cursor.hasBegun) cursor.startAt(offset)
-    return cursor
+    return cursor.hasBegun ? null : offset
   }
 
   // The first delivery starts where the client was, else where the app says.
