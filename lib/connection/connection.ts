@@ -543,7 +543,8 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   #beat (): void {
     if (!this.#encoder.isBetween || this.#outbox.backlog !== 0) return
     this.#deadlines.told = true
-    const block = this.#encoder.need().encodeHeartbeat(this.#host.settings.heartbeatEvent, this.cursor?.position ?? null)
+    const position = this.cursor?.hasBegun === true ? this.cursor.position : null   // before that it may owe a gap
+    const block = this.#encoder.need().encodeHeartbeat(this.#host.settings.heartbeatEvent, position)
     if (block !== '') this.#sendWhole(block)
   }
 }
