@@ -10,19 +10,11 @@
  * but the connections that are open.
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import helmet from '@fastify/helmet'
-import files from '@fastify/static'
 import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import pastelli from 'pastelli'
+import pages from '../pastel/pages.ts'
 import decks from './decks.ts'
 import invitation from './invitation.ts'
-
-// tsc leaves the pages where they are, whether this runs from dist/ or not.
-const PAGES = ['public/', '../../../examples/remote-control/public/']
-  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
-  .find((path) => existsSync(path)) as string
 
 export async function buildApp (options: FastifyServerOptions = {}): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify(options)
@@ -33,14 +25,7 @@ export async function buildApp (options: FastifyServerOptions = {}): Promise<Fas
     heartbeat: 5_000,
     heartbeatEvent: 'heartbeat'
   })
-  // Only what this server sends. The rest of helmet is about https, which a laptop in a meeting room has not.
-  await app.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'self'"] } },
-    strictTransportSecurity: false,
-    crossOriginOpenerPolicy: false,
-    originAgentCluster: false
-  })
-  await app.register(files, { root: PAGES, index: false })
+  await app.register(pages, { example: 'remote-control' })
   await app.register(invitation)
   await app.register(decks)
 

@@ -1,16 +1,8 @@
-/** What both pages have: a deck in their address, a state to show, and the one request that turns. */
-
-const WORDS = { connecting: 'Connecting…', live: 'Live', reconnecting: 'Reconnecting…' }
+/** What both pages have: a deck in their address, and the one request that turns. */
 
 /** The query that names the deck: none in the common deck. */
 export const deck = new URLSearchParams(
   location.pathname.startsWith('/decks/') ? { deck: decodeURIComponent(location.pathname.split('/')[2]) } : {})
-
-/** CSS does the rest. */
-export function showState (state) {
-  document.documentElement.dataset.state = state
-  for (const place of document.querySelectorAll('.state-word')) place.textContent = WORDS[state]
-}
 
 /** Sends a turn to one connection; answers whether it got there. */
 export async function sendTurn (id, which) {

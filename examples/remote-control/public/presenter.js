@@ -1,6 +1,7 @@
 /** The deck: shows one slide at a time, turns when it is told to, and knows who holds a remote. */
-import { deck, replay, sendTurn, showState } from './page.js'
-import { openStream } from './stream.js'
+import { deck, replay, sendTurn } from './page.js'
+import { showState } from '/state.js'
+import { openStream } from '/stream.js'
 import { BACK, listenForTurns, NEXT } from './turns.js'
 
 const slides = [...document.querySelectorAll('.slide')]

@@ -1,6 +1,7 @@
 /** The remote: knows which connections show the deck, and sends them a turn. */
-import { deck, replay, sendTurn, showState } from './page.js'
-import { openStream } from './stream.js'
+import { deck, replay, sendTurn } from './page.js'
+import { showState } from '/state.js'
+import { openStream } from '/stream.js'
 import { BACK, listenForTurns, NEXT } from './turns.js'
 
 const back = document.querySelector('.back')
