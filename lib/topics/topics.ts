@@ -171,7 +171,9 @@ export class Topics extends EventEmitter<TopicsEvents> {
     const { log } = this.#feed
     const own = cursor.offset
     const offset = after === EARLIEST ? log.earliest([...cursor.subscriptions.keys(), ...names]) : this.#locate(after)
-    if (typeof offset !== 'number' || offset < own || (offset > own && after !== EARLIEST)) throw new PST_ERR_POSITION(cursor.position, after)
+    if (typeof offset !== 'number') throw new PST_ERR_POSITION(cursor.position, after)
+    const isElsewhere = offset < own || (offset > own && after !== EARLIEST)
+    if (isElsewhere && !startsAnew(cursor, names)) throw new PST_ERR_POSITION(cursor.position, after)
     return cursor.hasBegun ? null : offset
   }
 
@@ -200,6 +202,11 @@ export class Topics extends EventEmitter<TopicsEvents> {
 /** @throws PST_ERR_TOPIC */
 export function checkTopics (topics: string | readonly string[]): void {
   namesOf(topics)
+}
+
+// Before anything is given, what is subscribed may still start elsewhere, if all of it does.
+function startsAnew ({ hasBegun, subscriptions }: Cursor, names: readonly string[]): boolean {
+  return !hasBegun && subscriptions.size !== 0 && [...subscriptions.keys()].every((topic) => names.includes(topic))
 }
 
 function namesOf (topics: string | readonly string[]): string[] {
