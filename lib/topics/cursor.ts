@@ -95,7 +95,7 @@ export class Cursor {
 
   /** The format has changed, before anything was sent. */
   reformat (): void {
-    this.change(this.subscriptions)
+    this.#change(this.subscriptions)
   }
 
   /** Tells the client where it is, or what it missed. */
