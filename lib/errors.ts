@@ -69,6 +69,10 @@ export const PST_ERR_ANSWERED = createError<[verb: string]>(
 export const PST_ERR_TOO_LARGE = createError<[limit: string]>(
   'PST_ERR_TOO_LARGE', 'This is more than the %s bytes that are sent at once: ask for a stream', 406)
 
+/** A resumable stream was stopped before its source had ended. */
+export const PST_ERR_ABANDONED = createError<[why: string]>(
+  'PST_ERR_ABANDONED', 'The stream was stopped before its end: %s', 500)
+
 /** All places are taken: the server's or the route's. */
 export const PST_ERR_MAX_CONNECTIONS = createError(
   'PST_ERR_MAX_CONNECTIONS', 'Too many open streams', 503)

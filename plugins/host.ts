@@ -6,6 +6,7 @@ import { Formats } from '../lib/connection/formats.ts'
 import type { Host } from '../lib/connection/host.ts'
 import { Limits } from '../lib/connection/limits.ts'
 import type { Settings } from '../lib/options.ts'
+import { Producers } from '../lib/source/producers.ts'
 import { kHost } from '../lib/symbols.ts'
 
 declare module 'fastify' {
@@ -19,7 +20,9 @@ function host (fastify: FastifyInstance, { settings }: { settings: Readonly<Sett
   const { connections: registry, topics } = fastify
   const clock = new Clock(registry)
   clock.cover(settings)
-  fastify.decorate(kHost, { settings, registry, clock, topics, limits: [new Limits(settings)], formats: new Formats(settings.formats) })
+  const producers = new Producers(topics, fastify.log)
+  fastify.decorate(kHost, { settings, registry, clock, topics, producers, limits: [new Limits(settings)], formats: new Formats(settings.formats) })
+  fastify.addHook('preClose', async () => { producers.stop() })
   fastify.addHook('onClose', async () => { clock.stop() })
   done()
 }

@@ -1,6 +1,6 @@
 /** `fastify.stream`: declares a route whose response stays open. */
 import type {
-  ContextConfigDefault, FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, FastifyTypeProvider, FastifyTypeProviderDefault,
+  ContextConfigDefault, FastifyBaseLogger, FastifyInstance, FastifyRequest, FastifySchema, FastifyTypeProvider, FastifyTypeProviderDefault,
   HTTPMethods, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerBase, RawServerDefault, RouteGenericInterface,
   RouteHandlerMethod, RouteOptions, RouteShorthandOptions
 } from 'fastify'
@@ -9,13 +9,11 @@ import { Formats } from '../lib/connection/formats.ts'
 import type { Host } from '../lib/connection/host.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_OPTION } from '../lib/errors.ts'
 import { Limits } from '../lib/connection/limits.ts'
-import { isThenable, type Reply, varyByAccept } from '../lib/connection/take-over.ts'
 import { parseStreamOptions, type StreamOptions } from '../lib/options.ts'
 import { kHost } from '../lib/symbols.ts'
-import { answerWith } from '../lib/source/answer.ts'
-import { collect } from '../lib/source/collect.ts'
-import { type Source, toSource } from '../lib/source/source.ts'
 import { checkTopics, type TopicName } from '../lib/topics/topics.ts'
+import { feeding } from './feeding.ts'
+import { type ResumableKey, resuming } from './resumable.ts'
 
 /** What the stream is subscribed to before its handler runs. */
 export type RouteTopics<Request> = TopicName | readonly TopicName[] | ((request: Request) => TopicName | readonly TopicName[] | Promise<TopicName | readonly TopicName[]>)
@@ -25,6 +23,16 @@ export interface OwnOptions<Request> extends StreamOptions<Request> {
   /** @default 'GET' */
   method?: HTTPMethods | HTTPMethods[]
   topics?: RouteTopics<Request>
+  /**
+   * Detaches what the handler returns from the connection: it runs once for all who ask with the same key, into the log;
+   * clients come and go, and come back. The handler gets a third argument, `{ key, signal }`.
+   */
+  resumable?: ResumableKey<Request>
+  /**
+   * How long a resumable stream that nobody listens to goes on, ms; 0: to its end.
+   * @default 60000
+   */
+  abandonAfter?: number
 }
 
 /** `fastify.stream(path, [options], handler)`: GET by default, an event stream unless the handler says otherwise. With `topics`, the handler may be left out. */
@@ -73,8 +81,9 @@ function stream (fastify: FastifyInstance, _options: object, done: () => void): 
   done()
 }
 
-function declare (fastify: FastifyInstance, path: string, { topics, ...options }: AnyOptions, handle: Handler): FastifyInstance {
-  const streaming = feeding(handle)
+function declare (fastify: FastifyInstance, path: string, { topics, resumable, abandonAfter, ...options }: AnyOptions, handle: Handler): FastifyInstance {
+  if (topics !== undefined && resumable !== undefined) throw new PST_ERR_OPTION('resumable', 'without topics: such a stream has one of its own', 'both')
+  const streaming = feeding(resumable === undefined ? handle : resuming(fastify.prefix + path, { resumable, abandonAfter }, handle))
   const handler = topics === undefined ? streaming : subscribing(topics, streaming)
   const host = routeHost(fastify[kHost], options)
   // Fastify's HEAD twin comes along: it is answered without the handler.
@@ -93,41 +102,6 @@ function subscribing (topics: RouteTopics<FastifyRequest>, handler: Handler): Ha
       : reply.connection.subscribe(named)
     return subscribed instanceof Promise ? subscribed.then(() => handler.call(this, request, reply)) : handler.call(this, request, reply)
   }
-}
-
-// What a handler returns that is a source becomes the stream; or, for a client that can't stream, all of it at once.
-function feeding (handler: Handler): Handler {
-  return function (request, reply) {
-    const result = handler.call(this, request, reply) as unknown
-    if (result !== reply && isThenable(result)) return result.then((value) => answer(reply, value))
-    return answer(reply, result)
-  }
-}
-
-function answer (reply: FastifyReply, result: unknown): unknown {
-  const { connection } = reply
-  const source = result === reply ? null : toSource(result)
-  if (source === null) {
-    if (result === undefined && connection.wantsJson && !reply.sent) throw connection.refusal
-    return result
-  }
-  if (result instanceof Response) copyHead(reply, result)
-  return connection.wantsJson ? collected(reply, source) : answerWith(connection, source)
-}
-
-async function collected (reply: FastifyReply, source: Source): Promise<string | undefined> {
-  const json = await collect(reply.connection, source, reply.server[kHost].settings.maxBuffered)
-  if (json === null) return undefined   // the client has left
-  varyByAccept(reply as Reply)
-  reply.type('application/json; charset=utf-8')
-  return json
-}
-
-// What a fetched response says of itself, unless the app has said otherwise.
-function copyHead (reply: FastifyReply, { status, headers }: Response): void {
-  const type = headers.get('content-type')
-  if (type !== null && !reply.hasHeader('content-type')) reply.type(type)
-  if (reply.statusCode === 200) reply.code(status)
 }
 
 function routeHost (host: Host, options: StreamOptions<FastifyRequest>): Host {

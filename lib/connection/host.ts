@@ -1,5 +1,6 @@
 /** What the connections of one route, or of all ordinary routes, have in common. */
 import type { Settings } from '../options.ts'
+import type { Producers } from '../source/producers.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Clock } from './clock.ts'
 import type { Formats } from './formats.ts'
@@ -11,6 +12,7 @@ export interface Host {
   readonly registry: Registry
   readonly clock: Clock
   readonly topics: Topics
+  readonly producers: Producers
   readonly formats: Formats
   /** The server's, and the route's own if it has one. */
   readonly limits: readonly Limits[]

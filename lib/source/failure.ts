@@ -16,8 +16,8 @@ export function failSource (connection: Connection<object>, err: unknown): void 
 }
 
 /** What failed when the stream was over has nobody left to hear it but the log. */
-export function noteFailure (connection: Connection<object>, err: unknown): void {
-  connection.log.error({ err, connection: connection.id }, 'the source of a stream failed after the stream')
+export function noteFailure ({ id, log }: Pick<Connection<object>, 'id' | 'log'>, err: unknown): void {
+  log.error({ err, connection: id }, 'the source of a stream failed after the stream')
 }
 
 // The app's hook may fail as well: then the client is told no more than by default.

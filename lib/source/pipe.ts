@@ -7,6 +7,9 @@ import { isPull, type ObservableLike, type PullSource, type Source } from './sou
 /** How it went: all was sent, or the connection ended before that. */
 export type Piped = 'all' | 'ended'
 
+/** Whose items they are: when its signal aborts, no more are wanted. */
+export type Owner = Pick<Connection<object>, 'id' | 'signal' | 'log'>
+
 /** Does something with an item; what it answers is waited for, and false ends it all. */
 export type Take = (item: unknown) => Sent
 
@@ -20,14 +23,14 @@ export function pipe (connection: Connection<object>, source: Source, first?: ()
 }
 
 /**
- * Gives item after item to `take`. Settles at once when the connection ends, and the source is told.
+ * Gives item after item to `take`. Settles at once when the signal aborts, and the source is told.
  * @param first is called when the first item was taken, or the source ended without one
  * @throws what the source or `take` throws
  */
-export async function drain (connection: Connection<object>, source: Source, take: Take, first: () => void = () => {}): Promise<Piped> {
-  const { signal } = connection
+export async function drain (owner: Owner, source: Source, take: Take, first: () => void = () => {}): Promise<Piped> {
+  const { signal } = owner
   const ended = defer<Piped>()
-  const cancel = isPull(source) ? () => { cancelQuietly(connection, source) } : () => {}
+  const cancel = isPull(source) ? () => { cancelQuietly(owner, source) } : () => {}
   const end = () => {
     cancel()
     ended.settle('ended')
@@ -38,7 +41,7 @@ export async function drain (connection: Connection<object>, source: Source, tak
   }
   signal.addEventListener('abort', end, { once: true })
   try {
-    return await (isPull(source) ? Promise.race([pull(connection, source, take, first), ended.promise]) : push(connection, source, take, first))
+    return await (isPull(source) ? Promise.race([pull(signal, source, take, first), ended.promise]) : push(signal, source, take, first))
   } catch (error) {
     cancel()
     throw error
@@ -47,12 +50,12 @@ export async function drain (connection: Connection<object>, source: Source, tak
   }
 }
 
-async function pull (connection: Connection<object>, source: PullSource, take: Take, first: () => void): Promise<Piped> {
+async function pull (signal: AbortSignal, source: PullSource, take: Take, first: () => void): Promise<Piped> {
   let isFirst = true
   for (;;) {
     const coming = source.next()
     const { done, value } = coming instanceof Promise ? await coming : coming
-    if (connection.reason !== null) return 'ended'
+    if (signal.aborted) return 'ended'
     const sent = done === true || take(value)
     if (isFirst) first()
     isFirst = false
@@ -61,7 +64,7 @@ async function pull (connection: Connection<object>, source: PullSource, take: T
   }
 }
 
-function push (connection: Connection<object>, source: ObservableLike, take: Take, first: () => void): Promise<Piped> {
+function push (signal: AbortSignal, source: ObservableLike, take: Take, first: () => void): Promise<Piped> {
   const { promise, settle } = defer<{ how: Piped } | { error: unknown }>()
   let isOver = false
   const over = (outcome: { how: Piped } | { error: unknown }) => {
@@ -85,9 +88,9 @@ function push (connection: Connection<object>, source: ObservableLike, take: Tak
     }
   })
   const leave = () => { over({ how: 'ended' }) }
-  connection.signal.addEventListener('abort', leave, { once: true })
+  signal.addEventListener('abort', leave, { once: true })
   return promise.then((outcome) => {
-    connection.signal.removeEventListener('abort', leave)
+    signal.removeEventListener('abort', leave)
     if (typeof subscription === 'function') subscription()
     else subscription.unsubscribe()
     if ('error' in outcome) throw outcome.error
@@ -96,10 +99,10 @@ function push (connection: Connection<object>, source: ObservableLike, take: Tak
 }
 
 // What a generator's `finally` throws has nobody left to hear it but the log.
-function cancelQuietly (connection: Connection<object>, source: PullSource): void {
+function cancelQuietly (owner: Owner, source: PullSource): void {
   try {
-    Promise.resolve(source.cancel(connection.reason)).catch((err: unknown) => { noteFailure(connection, err) })
+    Promise.resolve(source.cancel(owner.signal.reason)).catch((err: unknown) => { noteFailure(owner, err) })
   } catch (err) {
-    noteFailure(connection, err)
+    noteFailure(owner, err)
   }
 }

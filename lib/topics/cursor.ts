@@ -203,16 +203,16 @@ export class Cursor {
   }
 
   // A client that has not taken the last write gets this one, and then nothing until it has taken both.
-  #write (group: Group, { frame, events, through }: Payload): void {
+  #write (group: Group, { frame, events, ends, through }: Payload): void {
     this.#offset = through
-    if (frame === null) return
-    if (this.connection.isRoomy) {
+    if (frame !== null && this.connection.isRoomy) {
       this.connection.deliver(frame, events)
-      return
+    } else if (frame !== null) {
+      group.live.delete(this)
+      this.#isBusy = true
+      this.connection.deliver(frame, events, () => { this.#taken() })
     }
-    group.live.delete(this)
-    this.#isBusy = true
-    this.connection.deliver(frame, events, () => { this.#taken() })
+    if (ends !== null) this.connection.close(ends)
   }
 
   #give (group: Group, batch: Batch | null): void {
@@ -230,7 +230,7 @@ export class Cursor {
       return
     }
     if (group !== this.#group) return
-    const { text, events, through } = selection
+    const { text, events, ends, through } = selection
     this.#offset = through
     const isLive = through >= this.#feed.log.head
     if (isLive) group.live.add(this)
@@ -238,6 +238,7 @@ export class Cursor {
     const taken = isLive ? undefined : () => { this.#taken() }
     if (text !== '') this.connection.deliver(new Frame(text), events, taken)
     else taken?.()
+    if (ends !== null) this.connection.close(ends)
   }
 
   // What it has coming was trimmed. If that was so before it was given anything, it came too late; else it is too slow.

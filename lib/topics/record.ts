@@ -16,6 +16,8 @@ export interface Draft {
   except?: string | undefined
   /** The publisher's own: of two appends to one topic with the same key, the second changes nothing. */
   key?: string | undefined
+  /** It is nothing but the end of the topic: connections that have everything close with this reason. */
+  ends?: 'server' | 'error' | undefined
 }
 
 export class Record implements Readonly<Draft & StoredEvent> {
@@ -29,12 +31,13 @@ export class Record implements Readonly<Draft & StoredEvent> {
   readonly retry: number | undefined
   readonly except: string | undefined
   readonly key: string | undefined
+  readonly ends: 'server' | 'error' | undefined
   /** As an event stream has it. */
   readonly block: string
   /** Of the block, in bytes. */
   readonly size: number
 
-  constructor (epoch: string, offset: number, { topic, data, json, event, retry, except, key }: Draft) {
+  constructor (epoch: string, offset: number, { topic, data, json, event, retry, except, key, ends }: Draft) {
     this.offset = offset
     this.id = formatPosition(epoch, offset)
     this.topic = topic
@@ -44,13 +47,14 @@ export class Record implements Readonly<Draft & StoredEvent> {
     this.retry = retry
     this.except = except
     this.key = key
-    this.block = eventStream.encodeStored(this)
+    this.ends = ends
+    this.block = ends === undefined ? eventStream.encodeStored(this) : ''
     this.size = Buffer.byteLength(this.block)
   }
 
   /** As this format has it. */
   as (format: Format): string {
-    return format === eventStream ? this.block : format.encodeStored(this)
+    return format === eventStream || this.ends !== undefined ? this.block : format.encodeStored(this)
   }
 
   /** What was published. */

@@ -24,6 +24,8 @@ export interface Selection {
   readonly events: number
   /** The records in it that are not for everybody. */
   readonly exceptions: readonly Record[] | null
+  /** The reason to close with when it was given; null if there is more to come. */
+  readonly ends: 'server' | 'error' | null
   /** The first record looked at. */
   readonly start: number
   /** Behind the last one. */
@@ -46,10 +48,15 @@ export function select (records: readonly Record[], start: number, subscriptions
   let size = 0
   let events = 0
   let exceptions: Record[] | null = null
+  let ends: 'server' | 'error' | null = null
   let end = start
   const { length } = records   // of now: a filter may publish
   for (; end < length && size < limit; end++) {
     const record = records[end] as Record
+    if (record.ends !== undefined) {
+      ends = record.ends
+      continue
+    }
     const filter = subscriptions.get(record.topic) ?? null
     if (filter !== null && !filter(eventOf(record))) continue
     if (record.except !== undefined) {
@@ -61,7 +68,7 @@ export function select (records: readonly Record[], start: number, subscriptions
     size += record.size
     events++
   }
-  return { text, events, exceptions, start, end, through: end === length ? last : (records[end - 1] as Record).offset }
+  return { text, events, exceptions, ends, start, end, through: end === length ? last : (records[end - 1] as Record).offset }
 }
 
 let latest: TopicEvent | null = null

@@ -10,6 +10,7 @@ import { Directory } from './directory.ts'
 import { FanOut } from './fan-out.ts'
 import type { Gap } from './gap.ts'
 import type { Log } from './log.ts'
+import type { Draft } from './record.ts'
 import { formatPosition, parsePosition } from './position.ts'
 import type { Rights } from './rights.ts'
 import type { Filter, TopicEvent } from './selection.ts'
@@ -50,6 +51,9 @@ export interface TopicsEvents {
   idle: [topic: TopicName]
 }
 
+/** Topics that begin with this are nobody's but Pastelli's: an app can't name them. */
+export const INTERNAL = '\x01'
+
 const EARLIEST = 'earliest'
 const MAX_TOPIC = 256
 const FIELDS = ['event', 'retry', 'except', 'key']
@@ -60,6 +64,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
   readonly #rights: Rights | null
   readonly #connections: () => Iterable<Connection>
   readonly #logger: Logger
+  #watcher: (event: 'active' | 'idle', topic: string) => void = () => {}
 
   /**
    * @param rights null: everybody may be subscribed to everything
@@ -68,7 +73,10 @@ export class Topics extends EventEmitter<TopicsEvents> {
    */
   constructor (log: Log, rights: Rights | null, connections: () => Iterable<Connection>, coalesce: number, logger: Logger) {
     super()
-    const directory = new Directory((event, topic) => { tell(this, event, [topic], logger) })
+    const directory = new Directory((event, topic) => {
+      if (topic.startsWith(INTERNAL)) this.#watcher(event, topic)
+      else tell(this, event, [topic], logger)
+    })
     this.#fanOut = new FanOut(directory, coalesce)
     this.#feed = { log, directory }
     this.#rights = rights
@@ -97,16 +105,13 @@ export class Topics extends EventEmitter<TopicsEvents> {
   publish<Topic extends TopicName> (topic: Topic, data: Payload<Topic>, options: PublishOptions = {}): string | Promise<string> {
     checkTopic(topic)
     checkOptions(options)
-    const { event, retry, except, key } = options
-    return this.#feed.log.append({
-      topic,
-      data: encodeData(data),
-      json: typeof data !== 'string',
-      event,
-      retry,
-      except: typeof except === 'object' ? except.id : except,
-      key
-    })
+    const { except, ...rest } = options
+    return this.append(topic, data, { ...rest, except: typeof except === 'object' ? except.id : except })
+  }
+
+  /** @internal `publish`, without its checks. */
+  append (topic: string, data: unknown, fields: Omit<Draft, 'topic' | 'data' | 'json'>): string | Promise<string> {
+    return this.#feed.log.append({ ...fields, topic, data: encodeData(data), json: typeof data !== 'string' })
   }
 
   /**
@@ -144,6 +149,33 @@ export class Topics extends EventEmitter<TopicsEvents> {
     // Who does not wait for it must not crash because a client asked for too much.
     admission.catch((err: unknown) => { this.#logger.info({ err, connection: connection.id }, 'a subscription was refused') })
     return admission
+  }
+
+  /** @internal Gives all of a topic, from where the client was, else from its start. */
+  attach (connection: Connection, topic: string): void {
+    const { lastEventId } = connection
+    const start = this.#feed.log.earliest([topic])
+    const place = lastEventId === null ? start : this.#locate(lastEventId)
+    connection.cursor = typeof place === 'number'
+      ? new Cursor(connection, this.#feed, place, null, true)
+      : new Cursor(connection, this.#feed, start, place, true)
+    connection.cursor.subscribe([topic], null)
+  }
+
+  /** @internal What is left of a topic for this client: of one that has ended, nothing or more; or it goes on; or there is none. */
+  async remains (lastEventId: string | null, topic: string): Promise<'nothing' | 'more' | 'none'> {
+    const { log } = this.#feed
+    const all = await log.read([topic], log.earliest([topic]), Infinity)
+    const last = all?.records.at(-1)
+    if (last === undefined) return 'none'
+    const place = lastEventId === null ? 0 : this.#locate(lastEventId)
+    const given = all?.records.filter(({ offset, ends }) => typeof place !== 'number' || offset > place || ends !== undefined).length
+    return last.ends !== undefined && given === 1 ? 'nothing' : 'more'
+  }
+
+  /** @internal Is told when internal topics become active and idle. */
+  watch (watcher: (event: 'active' | 'idle', topic: string) => void): void {
+    this.#watcher = watcher
   }
 
   /** @internal */

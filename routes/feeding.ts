@@ -1,0 +1,45 @@
+/** What the handler of a stream route returns: a source becomes the stream, anything else is an answer of its own. */
+import type { FastifyReply, RouteOptions } from 'fastify'
+import { isThenable, type Reply, varyByAccept } from '../lib/connection/take-over.ts'
+import { answerWith } from '../lib/source/answer.ts'
+import { collect } from '../lib/source/collect.ts'
+import { type Source, toSource } from '../lib/source/source.ts'
+import { kHost } from '../lib/symbols.ts'
+
+type Handler = RouteOptions['handler']
+
+/** The handler, and what becomes of what it returns. */
+export function feeding (handler: Handler): Handler {
+  return function (request, reply) {
+    const result = handler.call(this, request, reply) as unknown
+    if (result !== reply && isThenable(result)) return result.then((value) => answer(reply, value))
+    return answer(reply, result)
+  }
+}
+
+function answer (reply: FastifyReply, result: unknown): unknown {
+  const { connection } = reply
+  const source = result === reply ? null : toSource(result)
+  if (source === null) {
+    if (result === undefined && connection.wantsJson && !reply.sent) throw connection.refusal
+    return result
+  }
+  if (result instanceof Response) copyHead(reply, result)
+  return connection.wantsJson ? collected(reply, source) : answerWith(connection, source)
+}
+
+// For a client that can't stream, all of it at once.
+async function collected (reply: FastifyReply, source: Source): Promise<string | undefined> {
+  const json = await collect(reply.connection, source, reply.server[kHost].settings.maxBuffered)
+  if (json === null) return undefined   // the client has left
+  varyByAccept(reply as Reply)
+  reply.type('application/json; charset=utf-8')
+  return json
+}
+
+// What a fetched response says of itself, unless the app has said otherwise.
+function copyHead (reply: FastifyReply, { status, headers }: Response): void {
+  const type = headers.get('content-type')
+  if (type !== null && !reply.hasHeader('content-type')) reply.type(type)
+  if (reply.statusCode === 200) reply.code(status)
+}
