@@ -65,6 +65,10 @@ export const PST_ERR_HEAD_SENT = createError<[verb: string]>(
 export const PST_ERR_ANSWERED = createError<[verb: string]>(
   'PST_ERR_ANSWERED', '%s came after the response was answered by other means', 500)
 
+/** An event of a type that the route's schema does not have. */
+export const PST_ERR_EVENT = createError<[event: string, known: string]>(
+  'PST_ERR_EVENT', 'The schema of this route has no event %s, only %s', 500, TypeError)
+
 /** What a client wanted at once, as JSON, is more than may be collected for it. */
 export const PST_ERR_TOO_LARGE = createError<[limit: string]>(
   'PST_ERR_TOO_LARGE', 'This is more than the %s bytes that are sent at once: ask for a stream', 406)

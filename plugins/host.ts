@@ -21,7 +21,7 @@ function host (fastify: FastifyInstance, { settings }: { settings: Readonly<Sett
   const clock = new Clock(registry)
   clock.cover(settings)
   const producers = new Producers(topics, fastify.log)
-  fastify.decorate(kHost, { settings, registry, clock, topics, producers, limits: [new Limits(settings)], formats: new Formats(settings.formats) })
+  fastify.decorate(kHost, { settings, registry, clock, topics, producers, limits: [new Limits(settings)], formats: new Formats(settings.formats), events: null })
   fastify.addHook('preClose', async () => { producers.stop() })
   fastify.addHook('onClose', async () => { clock.stop() })
   done()

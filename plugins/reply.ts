@@ -1,6 +1,6 @@
 /** The verbs on `reply`, and what makes them safe in any route: handlers are watched, and so is what goes out. */
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, FastifyTypeProvider } from 'fastify'
 import fp from 'fastify-plugin'
 import { Connection, type Opening, type Sent } from '../lib/connection/connection.ts'
 import type { Host } from '../lib/connection/host.ts'
@@ -12,7 +12,13 @@ import { kHandling, kHost, kTakeOver, kWatched } from '../lib/symbols.ts'
 import { type EventOptions, eventStream } from '../lib/wire/event-stream.ts'
 
 declare module 'fastify' {
-  interface FastifyReply {
+  interface FastifySchema {
+    /** A stream's events, by type (`message` for those without one): how the data of each is serialised. */
+    events?: Readonly<Record<string, unknown>>
+  }
+  // Only two of these are used here, but all declarations must have the same.
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars
+  interface FastifyReply<RouteGeneric, RawServer, RawRequest, RawReply, ContextConfig, SchemaCompiler, TypeProvider> {
     /** This client. In an ordinary route, asking for it makes it: the response is then expected to become a stream. */
     readonly connection: Connection
     /**
@@ -26,7 +32,7 @@ declare module 'fastify' {
     /** {@link Connection.chunk} */
     chunk: (bytes: string | Uint8Array) => Sent
     /** {@link Connection.event} */
-    event: (data: unknown, options?: EventOptions | null) => Sent
+    event: EventVerb<SchemaCompiler, TypeProvider>
     /** Ends the stream properly. Harmless when it has ended. */
     closeChunk: () => void
     /** @internal */
@@ -41,6 +47,25 @@ declare module 'fastify' {
     [kWatched]?: true
   }
 }
+
+/** What a type provider makes of a schema. */
+export type Serialized<TypeProvider extends FastifyTypeProvider, Schema> = (TypeProvider & { schema: Schema })['serializer']
+
+type AnyEvent = (data: unknown, options?: EventOptions | null) => Sent
+
+// A method, so that a reply with declared events may be given to what takes any reply.
+interface DeclaredEvent<Events, TypeProvider extends FastifyTypeProvider> {
+  event<Name extends keyof Events & string>(data: Serialized<TypeProvider, Events[Name]>, options: EventOptions & { event: Name }): Sent
+}
+interface DeclaredMessage<Schema, TypeProvider extends FastifyTypeProvider> {
+  event(data: Serialized<TypeProvider, Schema>, options?: EventOptions & { event?: 'message' } | null): Sent
+}
+
+/** Any event; where the route's schema declares events, those, with their data. */
+export type EventVerb<SchemaCompiler extends FastifySchema, TypeProvider extends FastifyTypeProvider> =
+  SchemaCompiler extends { events: infer Events }
+    ? DeclaredEvent<Events, TypeProvider>['event'] & (Events extends { message: infer Schema } ? DeclaredMessage<Schema, TypeProvider>['event'] : unknown)
+    : AnyEvent
 
 // How long a client that found no place shall wait, s.
 const RETRY_AFTER = '5'
@@ -136,6 +161,7 @@ function connect (request: FastifyRequest, reply: FastifyReply, host: Host, open
     reply.header('retry-after', RETRY_AFTER)
     throw error
   }
+  host.events?.compile((schema) => reply.compileSerializationSchema(schema as Record<string, unknown>))
   const isRoute = request.routeOptions.config[kHost] !== undefined
   const origin = {
     route: request.routeOptions.url ?? '',

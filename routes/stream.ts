@@ -1,10 +1,11 @@
 /** `fastify.stream`: declares a route whose response stays open. */
 import type {
-  ContextConfigDefault, FastifyBaseLogger, FastifyInstance, FastifyRequest, FastifySchema, FastifyTypeProvider, FastifyTypeProviderDefault,
+  ContextConfigDefault, FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, FastifyTypeProvider, FastifyTypeProviderDefault,
   HTTPMethods, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerBase, RawServerDefault, RouteGenericInterface,
   RouteHandlerMethod, RouteOptions, RouteShorthandOptions
 } from 'fastify'
 import fp from 'fastify-plugin'
+import { EventSchemas } from '../lib/connection/event-schemas.ts'
 import { Formats } from '../lib/connection/formats.ts'
 import type { Host } from '../lib/connection/host.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_OPTION } from '../lib/errors.ts'
@@ -12,6 +13,8 @@ import { Limits } from '../lib/connection/limits.ts'
 import { parseStreamOptions, type StreamOptions } from '../lib/options.ts'
 import { kHost } from '../lib/symbols.ts'
 import { checkTopics, type TopicName } from '../lib/topics/topics.ts'
+import type { StreamEvent } from '../lib/wire/stream-event.ts'
+import type { Serialized } from '../plugins/reply.ts'
 import { feeding } from './feeding.ts'
 import { type ResumableKey, resuming } from './resumable.ts'
 
@@ -35,6 +38,23 @@ export interface OwnOptions<Request> extends StreamOptions<Request> {
   abandonAfter?: number
 }
 
+/** A schema that declares the route's events. */
+export interface DeclaredSchema { events: Readonly<Record<string, unknown>> }
+
+/** What such a route may yield: its events, data of the type `message`, what has no type and no data, and bytes. */
+export type DeclaredItem<Events, TypeProvider extends FastifyTypeProvider> =
+  | { [Type in keyof Events & string]: StreamEvent<Serialized<TypeProvider, Events[Type]>, Type> }[keyof Events & string]
+  | (Events extends { message: infer Schema } ? Serialized<TypeProvider, Schema> | StreamEvent<Serialized<TypeProvider, Schema>, undefined> : never)
+  | StreamEvent<undefined, undefined>
+  | Uint8Array
+
+type DeclaredSource<Events, TypeProvider extends FastifyTypeProvider> =
+  AsyncIterable<DeclaredItem<Events, TypeProvider>> | Iterable<DeclaredItem<Events, TypeProvider>> | ReadableStream<DeclaredItem<Events, TypeProvider>> | Response
+
+type DeclaredAnswer<Events, TypeProvider extends FastifyTypeProvider> =
+  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type
+  DeclaredSource<Events, TypeProvider> | FastifyReply | void | Promise<DeclaredSource<Events, TypeProvider> | FastifyReply | void>
+
 /** `fastify.stream(path, [options], handler)`: GET by default, an event stream unless the handler says otherwise. With `topics`, the handler may be left out. */
 export interface StreamMethod<
   RawServer extends RawServerBase = RawServerDefault,
@@ -43,10 +63,21 @@ export interface StreamMethod<
   Logger extends FastifyBaseLogger = FastifyBaseLogger,
   TypeProvider extends FastifyTypeProvider = FastifyTypeProviderDefault
 > {
+  <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema & DeclaredSchema = FastifySchema & DeclaredSchema>(
+    path: string,
+    options: RouteShorthandOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+      & OwnOptions<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>>
+      & { schema: SchemaCompiler },
+    handler: (
+      this: FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>,
+      ...args: Parameters<RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>>
+    ) => DeclaredAnswer<SchemaCompiler['events'], TypeProvider>
+  ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
     path: string,
     options: RouteShorthandOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
-      & OwnOptions<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>>,
+      & OwnOptions<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>>
+      & { schema?: { events?: never } },
     handler: RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
   ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
@@ -104,13 +135,21 @@ function subscribing (topics: RouteTopics<FastifyRequest>, handler: Handler): Ha
   }
 }
 
-function routeHost (host: Host, options: StreamOptions<FastifyRequest>): Host {
+function routeHost (host: Host, options: AnyOptions): Host {
   const settings = parseStreamOptions(options, host.settings)
   host.clock.cover(settings)
   const { maxConnections = Infinity, maxConnectionsPerKey = Infinity } = options
   const hasOwnLimits = maxConnections !== Infinity || maxConnectionsPerKey !== Infinity
   const formats = new Formats(settings.formats)
-  return { ...host, settings, formats, limits: hasOwnLimits ? [...host.limits, new Limits({ maxConnections, maxConnectionsPerKey })] : host.limits }
+  const events = eventsOf(options.schema?.events)
+  return { ...host, settings, formats, events, limits: hasOwnLimits ? [...host.limits, new Limits({ maxConnections, maxConnectionsPerKey })] : host.limits }
+}
+
+function eventsOf (schemas: unknown): EventSchemas | null {
+  if (schemas === undefined) return null
+  const isRight = typeof schemas === 'object' && schemas !== null && Object.values(schemas).every((schema) => typeof schema === 'object' && schema !== null)
+  if (!isRight) throw new PST_ERR_OPTION('schema.events', 'an object of schemas by the type of the event', typeof schemas)
+  return new EventSchemas(schemas as Record<string, unknown>)
 }
 
 export default fp(stream, { name: 'pastelli/stream', fastify: '5.x', dependencies: ['pastelli/reply'] })

@@ -4,7 +4,7 @@ import type { StreamSettings } from '../options.ts'
 import { failSource } from '../source/failure.ts'
 import { pipe } from '../source/pipe.ts'
 import { toSource } from '../source/source.ts'
-import { type EventOptions, eventStream } from '../wire/event-stream.ts'
+import { checkFields, type EventOptions, eventStream } from '../wire/event-stream.ts'
 import { encodeStreamEvent, type Format } from '../wire/format.ts'
 import { StreamEvent } from '../wire/stream-event.ts'
 import type { Cursor } from '../topics/cursor.ts'
@@ -12,6 +12,7 @@ import type { SubscribeOptions, TopicName } from '../topics/topics.ts'
 import type { Frame } from '../wire/frame.ts'
 import { Deadlines } from './deadlines.ts'
 import { Encoder } from './encoder.ts'
+import type { EventSchemas } from './event-schemas.ts'
 import type { Choice } from './formats.ts'
 import type { Host, Log } from './host.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -511,7 +512,20 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   #encode (data: unknown, options: EventOptions | null | undefined): string {
     const format = this.#needFormat()
     if (this.cursor !== null && (data instanceof StreamEvent ? data.fields : options)?.id !== undefined) throw new PST_ERR_ID()
+    const { events } = this.#host
+    if (events !== null) return this.#encodeDeclared(events, format, data, options ?? {})
     return data instanceof StreamEvent ? encodeStreamEvent(format, data) : format.encode(data, options)
+  }
+
+  // As the route's schema says.
+  #encodeDeclared (events: EventSchemas, format: Format, data: unknown, options: EventOptions): string {
+    const fields = data instanceof StreamEvent ? data.fields : { ...options, data }
+    if (fields.data === undefined && data instanceof StreamEvent && fields.event === undefined) return encodeStreamEvent(format, data)
+    const json = events.serialize(fields.event, fields.data)
+    if (json === null) return data instanceof StreamEvent ? encodeStreamEvent(format, data) : format.encode(data, options)
+    checkFields(options)
+    const { event, id, retry } = fields
+    return format.encodeStored({ data: json, json: true, event, id: id === undefined ? undefined : String(id), retry })
   }
 
   // The one that the client chose, unless the app has set a content type; after the take-over the one of the response.

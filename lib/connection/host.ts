@@ -3,6 +3,7 @@ import type { Settings } from '../options.ts'
 import type { Producers } from '../source/producers.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Clock } from './clock.ts'
+import type { EventSchemas } from './event-schemas.ts'
 import type { Formats } from './formats.ts'
 import type { Limits } from './limits.ts'
 import type { Registry } from './registry.ts'
@@ -14,6 +15,8 @@ export interface Host {
   readonly topics: Topics
   readonly producers: Producers
   readonly formats: Formats
+  /** Null where events are not declared. */
+  readonly events: EventSchemas | null
   /** The server's, and the route's own if it has one. */
   readonly limits: readonly Limits[]
 }

@@ -8,7 +8,7 @@ export interface StoredEvent {
   data: string
   json: boolean
   event?: string | undefined
-  id: string
+  id?: string | undefined
   retry?: number | undefined
 }
 

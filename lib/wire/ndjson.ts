@@ -22,8 +22,9 @@ export const ndjson: Format = {
   encodeHeartbeat: (event, id) => event === null ? '' : line('""', { event, id: id ?? undefined })
 }
 
-/** @param json the data, in one line as JSON always is */
+/** @param json the data */
 function line (json: string, { event, id }: EventOptions): string {
+  if (json.includes('\n')) return line(JSON.stringify(JSON.parse(json)), { event, id })   // as an app's own serialiser may have it
   if (event === undefined && id === undefined) return json + '\n'
   const head = event === undefined ? '' : `"event":${JSON.stringify(event)},`
   return `{${head}${id === undefined ? '' : `"id":${JSON.stringify(String(id))},`}"data":${json}}\n`

@@ -2,7 +2,8 @@
 import { PST_ERR_FIELD } from '../errors.ts'
 import type { EventOptions } from './event-stream.ts'
 
-export interface StreamEventFields<Data = unknown> extends EventOptions {
+export interface StreamEventFields<Data = unknown, Type extends string | undefined = string | undefined> extends EventOptions {
+  event?: Type
   /** Text goes out verbatim, everything else as JSON. Absent: the block has none, or, if it has a type, an empty one. */
   data?: Data
   /** A comment ahead of the event: clients ignore it. */
@@ -11,10 +12,10 @@ export interface StreamEventFields<Data = unknown> extends EventOptions {
 
 const FIELDS = ['data', 'event', 'id', 'retry', 'comment']
 
-export class StreamEvent<Data = unknown> {
-  readonly fields: Readonly<StreamEventFields<Data>>
+export class StreamEvent<Data = unknown, Type extends string | undefined = string | undefined> {
+  readonly fields: Readonly<StreamEventFields<Data, Type>>
 
-  constructor (fields: StreamEventFields<Data>) {
+  constructor (fields: StreamEventFields<Data, Type>) {
     if (typeof fields !== 'object' || fields === null) throw new PST_ERR_FIELD('fields', 'an object', typeof fields)
     for (const name in fields) {
       if (!FIELDS.includes(name)) throw new PST_ERR_FIELD(name, `one of ${FIELDS.join(', ')}`, 'an unknown field')
@@ -27,6 +28,10 @@ export class StreamEvent<Data = unknown> {
  * An event to be yielded, piped or sent. Any field may be absent.
  * @throws PST_ERR_FIELD
  */
-export function event<Data> (fields: StreamEventFields<Data>): StreamEvent<Data> {
+export function event<Data, const Type extends string> (fields: StreamEventFields<Data, Type> & { data: Data, event: Type }): StreamEvent<Data, Type>
+export function event<Data> (fields: StreamEventFields<Data, undefined> & { data: Data }): StreamEvent<Data, undefined>
+export function event<const Type extends string> (fields: StreamEventFields<undefined, Type> & { event: Type }): StreamEvent<undefined, Type>
+export function event (fields: StreamEventFields<undefined, undefined>): StreamEvent<undefined, undefined>
+export function event (fields: StreamEventFields): StreamEvent {
   return new StreamEvent(fields)
 }
