@@ -52,7 +52,6 @@ type DeclaredSource<Events, TypeProvider extends FastifyTypeProvider> =
   AsyncIterable<DeclaredItem<Events, TypeProvider>> | Iterable<DeclaredItem<Events, TypeProvider>> | ReadableStream<DeclaredItem<Events, TypeProvider>> | Response
 
 type DeclaredAnswer<Events, TypeProvider extends FastifyTypeProvider> =
-  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type
   DeclaredSource<Events, TypeProvider> | FastifyReply | void | Promise<DeclaredSource<Events, TypeProvider> | FastifyReply | void>
 
 /** `fastify.stream(path, [options], handler)`: GET by default, an event stream unless the handler says otherwise. With `topics`, the handler may be left out. */
