@@ -16,8 +16,8 @@ export interface Log {
    */
   follow: (listener: (record: Record) => void) => void
   /**
-   * Appends, and answers the record's id, which its followers hear before or after. With a `key` that a retained record
-   * of the topic has, nothing is appended and the answer is that record's id.
+   * Appends, in the order of the calls, and answers the record's id, which its followers hear before or after. With a
+   * `key` that a retained record of the topic has, nothing is appended and the answer is that record's id.
    */
   append: (draft: Draft) => string | Promise<string>
   /**
