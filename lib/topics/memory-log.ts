@@ -4,6 +4,7 @@ import { makeId } from '../connection/id.ts'
 import type { Batch, Log } from './log.ts'
 import { Queue } from './queue.ts'
 import { type Draft, Record } from './record.ts'
+import { Watermarks } from './watermarks.ts'
 
 export interface Retention {
   /** @default 10000 */
@@ -16,10 +17,6 @@ export interface Retention {
 
 const DEFAULTS: Readonly<Retention> = { events: 10_000, bytes: 4 * 1024 * 1024, age: 300_000 }
 
-// Of how many topics it is known up to where they were trimmed. Beyond that all others share the highest offset that was
-// forgotten: a client of theirs that is older may be told of a gap that there is not, and never the other way round.
-const WATERMARKS = 10_000
-
 interface Entry { record: Record, at: number }
 
 export class MemoryLog implements Log {
@@ -29,9 +26,7 @@ export class MemoryLog implements Log {
   readonly #entries = new Queue<Entry>()
   readonly #byTopic = new Map<string, Queue<Record>>()
   readonly #byKey = new Map<string, Record>()
-  // The last offset trimmed of a topic, least recently trimmed first.
-  readonly #watermarks = new Map<string, number>()
-  #forgotten = 0
+  readonly #watermarks = new Watermarks()
   #bytes = 0
   #head = 0
   #listener: (record: Record) => void = () => {}
@@ -74,7 +69,7 @@ export class MemoryLog implements Log {
     let sources = 0
     let isWhole = true
     for (const topic of topics) {
-      if (this.#trimmedUpTo(topic) > after) return null
+      if (this.#watermarks.of(topic) > after) return null
       const queue = this.#byTopic.get(topic)
       if (queue === undefined) continue
       const before = found.length
@@ -89,19 +84,15 @@ export class MemoryLog implements Log {
 
   isTrimmed (topics: Iterable<string>, after: number): boolean {
     this.#trim(this.#now())
-    for (const topic of topics) if (this.#trimmedUpTo(topic) > after) return true
+    for (const topic of topics) if (this.#watermarks.of(topic) > after) return true
     return false
   }
 
   earliest (topics: Iterable<string>): number {
     this.#trim(this.#now())
     let offset = 0
-    for (const topic of topics) offset = Math.max(offset, this.#trimmedUpTo(topic))
+    for (const topic of topics) offset = Math.max(offset, this.#watermarks.of(topic))
     return offset
-  }
-
-  #trimmedUpTo (topic: string): number {
-    return this.#watermarks.get(topic) ?? this.#forgotten
   }
 
   #queueOf (topic: string): Queue<Record> {
@@ -129,12 +120,7 @@ export class MemoryLog implements Log {
     const queue = this.#byTopic.get(topic) as Queue<Record>
     queue.shift()
     if (queue.length === 0) this.#byTopic.delete(topic)
-    this.#watermarks.delete(topic)
     this.#watermarks.set(topic, offset)
-    if (this.#watermarks.size <= WATERMARKS) return
-    const [[forgotten, upTo] = ['', 0]] = this.#watermarks
-    this.#watermarks.delete(forgotten)
-    this.#forgotten = upTo
   }
 }
 
