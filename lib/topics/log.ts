@@ -21,8 +21,8 @@ export interface Log {
    */
   append: (draft: Draft) => string | Promise<string>
   /**
-   * The records of these topics behind `after`, oldest first: all up to the head, or as many as pass `limit` bytes; null
-   * if one of them was, or may have been, trimmed.
+   * The records of these topics behind `after`, oldest first: all up to the head, or as many as pass `limit` bytes, and
+   * one at least; null if one of them was, or may have been, trimmed.
    */
   read: (topics: Iterable<string>, after: number, limit: number) => Batch | null | Promise<Batch | null>
   /** Whether `read` would answer null, as far as this process knows. */

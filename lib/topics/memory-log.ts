@@ -2,6 +2,7 @@
 import { PST_ERR_OPTION } from '../errors.ts'
 import { makeId } from '../connection/id.ts'
 import type { Batch, Log } from './log.ts'
+import { merge, type Source } from './merge.ts'
 import { Queue } from './queue.ts'
 import { type Draft, Record } from './record.ts'
 import { Watermarks } from './watermarks.ts'
@@ -65,21 +66,16 @@ export class MemoryLog implements Log {
 
   read (topics: Iterable<string>, after: number, limit: number): Batch | null {
     this.#trim(this.#now())
-    const found: Record[] = []
-    let sources = 0
-    let isWhole = true
+    const sources: Source[] = []
     for (const topic of topics) {
       if (this.#watermarks.of(topic) > after) return null
       const queue = this.#byTopic.get(topic)
       if (queue === undefined) continue
-      const before = found.length
-      isWhole = collect(queue, after, limit, found) && isWhole
-      if (found.length > before) sources++
+      const index = queue.search(({ offset }) => offset > after)
+      if (index < queue.length) sources.push({ queue, index, offset: queue.at(index).offset })
     }
-    if (sources > 1) found.sort((a, b) => a.offset - b.offset)
-    const records = upTo(limit, found)
-    isWhole &&= records.length === found.length
-    return { records, through: isWhole ? this.#head : (records.at(-1) as Record).offset }
+    const records = merge(sources, limit)
+    return { records, through: sources.length === 0 ? this.#head : (records.at(-1) as Record).offset }
   }
 
   isTrimmed (topics: Iterable<string>, after: number): boolean {
@@ -134,24 +130,4 @@ function complete (given: Partial<Retention>): Retention {
 
 function keyOf (topic: string, key: string): string {
   return `${topic}\n${key}`   // no topic has a line end
-}
-
-// Adds the records behind `after` to `found`, as many as pass `limit` bytes. Answers whether these were all.
-function collect (queue: Queue<Record>, after: number, limit: number, found: Record[]): boolean {
-  let size = 0
-  for (let i = queue.search(({ offset }) => offset > after); i < queue.length; i++) {
-    if (size >= limit) return false
-    const record = queue.at(i)
-    found.push(record)
-    size += record.size
-  }
-  return true
-}
-
-// The first of them, as many as pass `limit` bytes.
-function upTo (limit: number, records: Record[]): Record[] {
-  let size = 0
-  let count = 0
-  for (; count < records.length && size < limit; count++) size += (records[count] as Record).size
-  return count === records.length ? records : records.slice(0, count)
 }
