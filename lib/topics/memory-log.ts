@@ -54,7 +54,8 @@ export class MemoryLog implements Log {
     this.#trim(now)
     const known = draft.key === undefined ? undefined : this.#byKey.get(keyOf(draft.topic, draft.key))
     if (known !== undefined) return known.id
-    const record = new Record(this.epoch, ++this.#head, draft)
+    const record = new Record(this.epoch, this.#head + 1, draft)
+    this.#head = record.offset
     this.#entries.push({ record, at: now })
     this.#bytes += record.size
     this.#queueOf(record.topic).push(record)

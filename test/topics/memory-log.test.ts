@@ -226,6 +226,16 @@ t.test('what was trimmed leaves nothing behind, whatever its topics and keys wer
   t.ok(bytes < 100, `${bytes} bytes for each of 60,000 topics of 256`)
 })
 
+t.test('what can\'t be encoded throws, and nothing is appended', async (t) => {
+  const { log, heard, append } = bind(bounded({}))
+  append('a')
+  t.throws(() => append('a', '\ud83c', 'key'), { code: 'PST_ERR_DATA' })
+  t.throws(() => log.append({ ...draft('a'), event: 'a\nb' }), { code: 'PST_ERR_FIELD' })
+  t.equal(log.head, 1)
+  t.equal(heard.length, 1)
+  t.equal(append('a', 'x', 'key'), 2, 'and the key is free')
+})
+
 // Its methods as functions, and its time to be set.
 function bind (scene: Scene) {
   return {
