@@ -145,7 +145,7 @@ const time: Rule = {
   holds: (value) => Number.isInteger(value) && value as number >= 0 && value as number <= MAX_MS
 }
 const size: Rule = { says: 'a positive integer of bytes', holds: (value) => Number.isSafeInteger(value) && value as number >= 1 }
-const count: Rule = { says: 'a positive integer or Infinity', holds: isCount }
+export const count: Rule = { says: 'a positive integer or Infinity', holds: isCount }
 
 const RULES: Readonly<Record<keyof Settings, Rule>> = {
   heartbeat: time,
@@ -228,7 +228,8 @@ function complete (given: Options<never>, defaults: Readonly<Settings>): Readonl
   return Object.freeze(settings) as unknown as Readonly<Settings>
 }
 
-function show (value: unknown): string {
+/** A wrong value as messages show it. */
+export function show (value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'

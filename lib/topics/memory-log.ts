@@ -1,6 +1,7 @@
 /** The log in this process's memory: the newest events, bounded by number, bytes and age. */
-import { PST_ERR_OPTION } from '../errors.ts'
 import { makeId } from '../connection/id.ts'
+import { PST_ERR_OPTION } from '../errors.ts'
+import { count, show } from '../options.ts'
 import type { Batch, Log } from './log.ts'
 import { merge, type Source } from './merge.ts'
 import { Queue } from './queue.ts'
@@ -121,12 +122,16 @@ export class MemoryLog implements Log {
   }
 }
 
-function complete (given: Partial<Retention>): Retention {
+function complete (given: Partial<Retention>): Readonly<Retention> {
+  if (typeof given !== 'object' || given === null) throw new PST_ERR_OPTION('retention', 'an object', show(given))
+  const retention = { ...DEFAULTS }
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(DEFAULTS, name)) throw new PST_ERR_OPTION(name, `one of ${Object.keys(DEFAULTS).join(', ')}`, 'an unknown option')
-    if (!(Number.isSafeInteger(value) && value >= 1) && value !== Infinity) throw new PST_ERR_OPTION(name, 'a positive integer or Infinity', String(value))
+    if (value === undefined) continue
+    if (!count.holds(value)) throw new PST_ERR_OPTION(name, count.says, show(value))
+    retention[name as keyof Retention] = value
   }
-  return { ...DEFAULTS, ...given }
+  return retention
 }
 
 function keyOf (topic: string, key: string): string {

@@ -1,7 +1,7 @@
 /** The memory log: it keeps the contract of a log, and each of its bounds holds exactly. */
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { memoryLog, type Record, type Retention } from '../../index.ts'
 import { MemoryLog } from '../../lib/topics/memory-log.ts'
 import { logContract } from '../contract/log.ts'
@@ -124,7 +124,7 @@ t.test('by default these are 10,000 events, 4 MiB and 5 minutes', async (t) => {
     t.same(bytes.retained('a'), retained)
   }
 
-  const age = bind(new Scene({}))
+  const age = bind(new Scene({ events: undefined, bytes: undefined, age: undefined }))
   age.append('a')
   age.at(300_000)
   t.equal(age.log.isTrimmed(['a'], 0), false)
@@ -235,6 +235,27 @@ t.test('what can\'t be encoded throws, and nothing is appended', async (t) => {
   t.equal(heard.length, 1)
   t.equal(append('a', 'x', 'key'), 2, 'and the key is free')
 })
+
+for (const [name, create] of [['memoryLog', memoryLog], ['new MemoryLog', (retention: Partial<Retention>) => new MemoryLog(retention)]] as const) {
+  t.test(`${name} refuses a retention that is wrong, and says what would be right`, async (t) => {
+    for (const bound of ['events', 'bytes', 'age']) {
+      for (const value of [1, Number.MAX_SAFE_INTEGER, Infinity, undefined]) t.doesNotThrow(() => create({ [bound]: value }), `${bound}: ${value}`)
+      for (const [value, shown] of [
+        [0, '0'], [-1, '-1'], [1.5, '1.5'], ['5', '"5"'], [NaN, 'NaN'], [-Infinity, '-Infinity'], [2 ** 53, '9007199254740992'], [null, 'null'], [true, 'true'],
+        [5n, '5'], [{}, 'an object'], [[5], 'an array'], [() => 5, 'a function'], [Symbol('s'), 'Symbol(s)'], [Object.create(null), 'an object']
+      ]) refused(t, () => create({ [bound]: value } as object), `option "${bound}" must be a positive integer or Infinity, got ${shown as string}`)
+    }
+    for (const unknown of ['Events', 'size', 'toString', '']) refused(t, () => create({ [unknown]: 1 } as object), `option "${unknown}" must be one of events, bytes, age, got an unknown option`)
+    refused(t, () => create(JSON.parse('{ "__proto__": 1 }')), 'option "__proto__" must be one of events, bytes, age, got an unknown option')
+    for (const [value, shown] of [[null, 'null'], [5, '5'], ['', '""'], [true, 'true'], [() => {}, 'a function']] as const) {
+      refused(t, () => create(value as object), `option "retention" must be an object, got ${shown}`)
+    }
+  })
+}
+
+function refused (t: Test, create: () => unknown, message: string): void {
+  t.throws(create, { code: 'PST_ERR_OPTION', message: `pastelli: ${message}` })
+}
 
 // Its methods as functions, and its time to be set.
 function bind (scene: Scene) {
