@@ -11,10 +11,11 @@ export interface Log {
   /** The offset of the newest record that was followed; 0 if there was none. */
   readonly head: number
   /**
-   * From now on `listener` is called for each record, once, in the log's order, as soon as `read` gives it too. Called
-   * once, before any append.
+   * From now on `listener` is called for each record, once, in the log's order, as soon as `read` gives it too. Several may
+   * follow one log.
+   * @returns what ends it, and, with the last one, lets go of what the log holds for those who follow: sockets, timers
    */
-  follow: (listener: (record: Record) => void) => void
+  follow: (listener: (record: Record) => void) => () => void | Promise<void>
   /**
    * Appends, in the order of the calls, and answers the record's id, which its followers hear before or after. With a
    * `key` that a retained record of the topic has, nothing is appended and the answer is that record's id.
@@ -29,8 +30,6 @@ export interface Log {
   isTrimmed: (topics: Iterable<string>, after: number) => boolean
   /** The least `after` for which `read` gives everything that is retained of these topics. */
   earliest: (topics: Iterable<string>) => number
-  /** Lets go of what it holds: sockets, timers. */
-  close?: () => void | Promise<void>
 }
 
 export interface Batch {

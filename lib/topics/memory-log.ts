@@ -31,7 +31,7 @@ export class MemoryLog implements Log {
   readonly #watermarks = new Watermarks()
   #bytes = 0
   #head = 0
-  #listener: (record: Record) => void = () => {}
+  readonly #followers = new Set<{ listener: (record: Record) => void }>()
 
   /**
    * @param now the time in ms, monotonic
@@ -46,8 +46,10 @@ export class MemoryLog implements Log {
     return this.#head
   }
 
-  follow (listener: (record: Record) => void): void {
-    this.#listener = listener
+  follow (listener: (record: Record) => void): () => void {
+    const follower = { listener }   // an object of its own, also for a listener that follows twice
+    this.#followers.add(follower)
+    return () => { this.#followers.delete(follower) }
   }
 
   append (draft: Draft): string {
@@ -62,7 +64,7 @@ export class MemoryLog implements Log {
     this.#queueOf(record.topic).push(record)
     if (record.key !== undefined) this.#byKey.set(keyOf(record.topic, record.key), record)
     this.#trim(now)
-    this.#listener(record)
+    for (const { listener } of this.#followers) listener(record)
     return record.id
   }
 

@@ -61,6 +61,7 @@ const FIELDS = ['event', 'retry', 'except', 'key']
 export class Topics extends EventEmitter<TopicsEvents> {
   readonly #feed: Feed
   readonly #fanOut: FanOut
+  readonly #unfollow: () => void | Promise<void>
   readonly #rights: Rights | null
   readonly #connections: () => Iterable<Connection>
   readonly #logger: Logger
@@ -82,7 +83,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
     this.#rights = rights
     this.#connections = connections
     this.#logger = logger
-    log.follow((record) => { this.#fanOut.add(record) })
+    this.#unfollow = log.follow((record) => { this.#fanOut.add(record) })
   }
 
   /** Where the log is now: `subscribe(topic, { after: position })` gives what is published from now on. */
@@ -126,7 +127,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
   /** @internal */
   async stop (): Promise<void> {
     this.#fanOut.stop()
-    await this.#feed.log.close?.()
+    await this.#unfollow()
   }
 
   /** @internal */

@@ -55,15 +55,27 @@ export function logContract (t: Test, open: Open, runs = 300): void {
     t.equal(log.head, heard.at(-1)?.offset)
   })
 
+  t.test('several who follow hear every record, each until it stops', async (t) => {
+    const { log } = await open({})
+    const [one, other] = [follow(log), follow(log)]
+    t.teardown(other.stop)
+    const ids = [await one.append('a'), await other.append('b')]
+    await until(() => one.heard.length === 2 && other.heard.length === 2, 'both heard both')
+    await one.stop()
+    ids.push(await other.append('a'))
+    t.same(other.heard.map(({ id }) => id), ids)
+    t.same(one.heard.map(({ id }) => id), ids.slice(0, 2), 'and nothing after that')
+  })
+
   t.test('what a follower hears is at the head, and can be read', async (t) => {
     const { log } = await open({})
-    t.teardown(() => log.close?.())
     const reads: Array<Promise<void>> = []
-    log.follow(({ topic, id, offset }) => {
+    const stop = log.follow(({ topic, id, offset }) => {
       t.equal(log.head, offset)
       reads.push(readFrom(log, [topic], offset - 1).then((batch) => { t.equal(batch?.records[0]?.id, id) }))
     })
     for (const topic of ['a', 'b', 'a']) await log.append(draft(topic))
+    t.teardown(stop)
     await until(() => reads.length === 3, 'all were heard')
     await Promise.all(reads)
   })
@@ -243,16 +255,16 @@ export function logContract (t: Test, open: Open, runs = 300): void {
 
   t.test('a log that lost what it held has another epoch', async (t) => {
     const { log, next } = await open({})
-    t.teardown(() => log.close?.())
-    await follow(log).append('a', 'before')
+    const { append: appendBefore, stop: stopBefore } = follow(log)
+    t.teardown(stopBefore)
+    await appendBefore('a', 'before')
     const anew = await next()
-    t.teardown(() => anew.close?.())
-    const { append, read } = follow(anew)
+    const { append, read, stop } = follow(anew)
+    t.teardown(stop)
     t.not(anew.epoch, log.epoch)
     t.equal(parsePosition(await append('a', 'after'))?.epoch, anew.epoch)
     t.same((await read(['a'], 0))?.records.map(({ data }) => data), ['after'])
-    const { log: stranger } = await open({})
-    t.teardown(() => stranger.close?.())
+    const { log: stranger } = await begin(t, open)
     t.notOk([log.epoch, anew.epoch].includes(stranger.epoch), 'and so has another log')
   })
 }

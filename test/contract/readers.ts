@@ -31,7 +31,7 @@ export async function play (open: Open, { steps, readers }: Scenario): Promise<n
     else await all[step.reader]?.read(step.limit)
   }
   for (const reader of all) await reader.finish()
-  await scene.log.close?.()
+  await scene.stop()
   return all.reduce((sum, { reads }) => sum + reads, 0)
 }
 

@@ -23,6 +23,8 @@ export interface Scene {
   log: Log
   /** What its follower was called with. */
   heard: Record[]
+  /** Follows no longer. */
+  stop: () => void | Promise<void>
   /** Appends, waits until it was heard, and answers the id. */
   append: (topic: string, data?: string, key?: string) => Promise<string>
   read: (topics: string[], after: number, limit?: number) => Promise<Batch | null>
@@ -34,19 +36,20 @@ const AT_ONCE = 10
 
 export async function begin (t: Test, open: Open, bounds: Bounds = {}): Promise<Scene> {
   const { log } = await open(bounds)
-  t.teardown(() => log.close?.())
-  return follow(log)
+  const scene = follow(log)
+  t.teardown(scene.stop)
+  return scene
 }
 
 export function follow (log: Log): Scene {
   const heard: Record[] = []
-  log.follow((record) => { heard.push(record) })
+  const stop = log.follow((record) => { heard.push(record) })
   const append = async (topic: string, data?: string, key?: string) => {
     const id = await log.append({ ...draft(topic, data), key })
     await until(() => log.head >= offsetOf(id), `${id} was heard`)
     return id
   }
-  return { log, heard, append, read: (topics, after, limit) => readFrom(log, topics, after, limit) }
+  return { log, heard, stop, append, read: (topics, after, limit) => readFrom(log, topics, after, limit) }
 }
 
 /** Reads as cursors do. */
