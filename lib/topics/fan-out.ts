@@ -26,7 +26,9 @@ export class FanOut {
   #due: Group[] = []
   #pass: Pass | null = null
   #gathered = 0
+  // Whether it runs at the end of the tick or window, and whether it goes on in the next turn.
   #isScheduled = false
+  #isYielding = false
   #isRunning = false
   #timer: NodeJS.Timeout | null = null
 
@@ -51,7 +53,7 @@ export class FanOut {
   }
 
   #schedule (): void {
-    if (this.#isScheduled || this.#isRunning) return
+    if (this.#isScheduled || this.#isYielding || this.#isRunning) return
     this.#isScheduled = true
     if (this.#coalesce === 0) process.nextTick(() => { this.#runScheduled() })
     else this.#timer = setTimeout(() => { this.#runScheduled() }, this.#coalesce)
@@ -65,13 +67,14 @@ export class FanOut {
   #run (): void {
     this.#isRunning = true
     this.#gathered = 0
-    if (this.#slice()) {
-      this.#isRunning = false
-      return
-    }
+    const isDone = this.#slice()
     this.#isRunning = false
-    this.#isScheduled = true
-    setImmediate(() => { this.#runScheduled() })
+    if (isDone || this.#isYielding) return   // one slice a turn, however often more was published meanwhile
+    this.#isYielding = true
+    setImmediate(() => {
+      this.#isYielding = false
+      this.#run()
+    })
   }
 
   // Answers whether all is done.
