@@ -187,6 +187,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (text === '') return true
     const sent = this.#sendWhole(text)
     if (sent !== false) this.#events++
+    this.cursor?.advance()   // it may have waited for the end of what was begun with `chunk`
     return sent
   }
 
@@ -198,7 +199,9 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     const block = this.#needFormat().encodeComment?.(text) ?? ''
     if (this.reason !== null) return false
     this.#opening?.begin(true)
-    return block === '' || this.#sendWhole(block)
+    const sent = block === '' || this.#sendWhole(block)
+    this.cursor?.advance()
+    return sent
   }
 
   /**
@@ -320,6 +323,11 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     return transport.queued <= transport.slack
   }
 
+  /** @internal Whether as much is queued as may be. */
+  get isFull (): boolean {
+    return this.#outbox.exceeds(this.#host.settings.maxBuffered)
+  }
+
   /** @internal Gives what many connections get, behind what was sent to this one. */
   deliver (frame: Frame, events: number, written?: () => void): void {
     this.flush()
@@ -413,14 +421,14 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   /** @internal Ends the stream because the server shuts down; the client is told to wait `retry` ms before it returns. */
   shutdown (retry: number): void {
-    const { maxBuffered } = this.#host.settings
     const block = this.#encoder.format?.encodeRetry?.(retry)
-    if (this.reason === null && block !== undefined && this.#encoder.isBetween && !this.#outbox.exceeds(maxBuffered)) this.#sendWhole(block)
+    if (this.reason === null && block !== undefined && this.#encoder.isBetween && !this.isFull) this.#sendWhole(block)
     this.close('shutdown')
   }
 
   protected override finish (reason: CloseReason): void {
-    this.cursor?.finish()
+    // Before the take-over what it is subscribed to waits for that, unless it may not see it any more.
+    if (this.#opening === null || reason === 'expired') this.cursor?.finish()
     this.#outbox.refuse()
     if (this.#opening !== null) {
       this.#opening.begin(false)
@@ -462,7 +470,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
       this.#sendsThisTurn = SEVERAL
     }
     if (typeof bytes === 'string' && outbox.takeEasily(bytes)) return overstayed() ? this.#inNextTurn() : true
-    if (outbox.exceeds(this.#host.settings.maxBuffered) && this.#overflows()) return false
+    if (this.isFull && this.#overflows()) return false
     const sent = this.#add(bytes) ? outbox.room() : overstayed() ? this.#inNextTurn() : true
     if (outbox.isWorthAWrite) this.flush()
     return sent
@@ -470,7 +478,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   // Once a turn, as tokens come: to gather for the end of the tick would cost 0.5 of 5 µs (2026-11).
   #sendNow (bytes: string | Uint8Array): Sent {
-    if (this.#outbox.exceeds(this.#host.settings.maxBuffered) && this.#overflows()) return false
+    if (this.isFull && this.#overflows()) return false
     const sent = this.#add(bytes) ? this.#outbox.room() : true
     this.endTick()
     return sent
@@ -504,7 +512,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   // What one handler sends in one tick may be more than may wait for a client that is slow.
   #overflows (): boolean {
     this.#opening?.start()
-    if (!this.#outbox.exceeds(this.#host.settings.maxBuffered)) return false
+    if (!this.isFull) return false
     this.destroy('overflow')
     return true
   }

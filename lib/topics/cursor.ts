@@ -141,8 +141,11 @@ export class Cursor {
     }).catch((err: unknown) => { this.connection.fail(err) })
   }
 
-  /** Gives a live one what its group has waiting. Answers up to where it has everything then, `Infinity` if it is not live any more. */
-  push (group: Group): number {
+  /**
+   * Gives a live one what its group has waiting. Answers up to where it has everything then, `Infinity` if it is not live any more.
+   * @param isLast whether it will not be asked again
+   */
+  push (group: Group, isLast = false): number {
     if (this.#offset >= group.newest) return this.#offset
     let payload: Payload | null
     try {
@@ -153,7 +156,7 @@ export class Cursor {
     }
     if (group !== this.#group) return Infinity   // a filter has ended or moved it
     if (payload !== null && this.connection.takesBlocks && payload.exceptions?.every((record) => this.#isFor(record)) !== false) {
-      this.#write(group, payload)
+      this.#write(group, payload, isLast)
     } else {
       group.live.delete(this)
       this.advance()
@@ -191,28 +194,25 @@ export class Cursor {
     this.advance()
   }
 
-  // What was published before it unsubscribed is its own.
+  // What was published before it unsubscribed is its own, as much as may be queued.
   #pushLast (subscriptions: Subscriptions): void {
     const group = this.#group
-    if (group?.live.has(this) !== true) return
-    for (const topic of group.subscriptions.keys()) {
-      if (subscriptions.has(topic)) continue
-      this.push(group)
-      return
-    }
+    if (group === null || [...group.subscriptions.keys()].every((topic) => subscriptions.has(topic))) return
+    while (group.live.has(this) && this.#offset < group.newest) this.push(group, true)
   }
 
   // A client that has not taken the last write gets this one, and then nothing until it has taken both.
-  #write (group: Group, { frame, events, ends, through }: Payload): void {
+  #write (group: Group, { frame, events, ends, through }: Payload, isLast: boolean): void {
+    const { connection } = this
     this.#offset = through
-    if (frame !== null && this.connection.isRoomy) {
-      this.connection.deliver(frame, events)
+    if (frame !== null && (connection.isRoomy || (isLast && !connection.isFull))) {
+      connection.deliver(frame, events)
     } else if (frame !== null) {
       group.live.delete(this)
       this.#isBusy = true
-      this.connection.deliver(frame, events, () => { this.#taken() })
+      connection.deliver(frame, events, () => { this.#taken() })
     }
-    if (ends !== null) this.connection.close(ends)
+    if (ends !== null) connection.close(ends)
   }
 
   #give (group: Group, batch: Batch | null): void {
