@@ -416,7 +416,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (due === 'timeout') this.destroy('timeout')
     else if (due === 'expired') this.close('expired')
     else if (due === 'heartbeat') this.#beat()
-    else this.cursor?.sweep()
+    this.cursor?.sweep()
   }
 
   /** @internal Ends the stream because the server shuts down; the client is told to wait `retry` ms before it returns. */
