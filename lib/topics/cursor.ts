@@ -188,6 +188,7 @@ export class Cursor {
   #change (subscriptions: Subscriptions): void {
     if (this.#hasEnded) return
     this.#pushLast(subscriptions)
+    if (this.#hasEnded) return   // it was found to be gone
     this.#offset = this.offset
     this.#group = this.#feed.directory.move(this, this.#group, subscriptions, this.#feed.log.head)
     this.#feed.directory.announce()

@@ -116,3 +116,19 @@ await t.test('a publish for each connection that there is, whenever one opens', 
     t.equal(client.data.length - 1, later.reduce((sum, n) => sum + n, 0))
   }
 })
+
+await t.test('an unsubscribe that finds the client gone leaves nothing behind', async (t) => {
+  const sockets: Socket[] = []
+  const { app, origin } = await start(t, (app) => {
+    app.stream('/', { topics: ['a', 'b'] }, ({ raw }) => { sockets.push(raw.socket) })
+  })
+  const witness = new Witness(app)
+  await subscribe(t, origin, '/')
+  const connection = await witness.open()
+  app.topics.publish('a', 1)
+  sockets[0]?.end()
+  connection.unsubscribe('a')
+  await witness.sees(t, 'client')
+  t.same(['a', 'b'].map((topic) => app.topics.subscribers(topic)), [0, 0])
+  app.topics.publish('b', 1)
+})
