@@ -40,10 +40,14 @@ export class FanOut {
 
   /** Takes the log's next record. */
   add (record: Record): void {
-    this.#gathered += record.size
-    for (const group of this.#directory.groups(record.topic)) if (group.add(record)) this.#due.push(group)
+    let isFull = false
+    for (const group of this.#directory.groups(record.topic)) {
+      if (group.add(record)) this.#due.push(group)
+      isFull ||= group.isFull
+    }
     if (this.#due.length === 0) return
-    if (this.#gathered > MAX_GATHERED && !this.#isRunning) this.#run()
+    this.#gathered += record.size
+    if ((isFull || this.#gathered > MAX_GATHERED) && !this.#isRunning) this.#run()
     else this.#schedule()
   }
 

@@ -46,6 +46,11 @@ export class Group {
     return this.#waiting.at(-1)?.offset ?? this.#since
   }
 
+  /** Whether the next record would push out what waits. */
+  get isFull (): boolean {
+    return this.#waiting.length === MAX_WAITING
+  }
+
   /** Adds a record to what waits. Answers whether a pass became due with it. */
   add (record: Record): boolean {
     this.#payload = null
