@@ -2,6 +2,7 @@
 import type { Format } from '../wire/format.ts'
 import type { Cursor } from './cursor.ts'
 import { Group } from './group.ts'
+import { Queue } from './queue.ts'
 import type { Filter, Subscriptions } from './selection.ts'
 
 type News = 'active' | 'idle'
@@ -13,7 +14,7 @@ export class Directory {
   readonly #byKey = new Map<string, Group>()
   readonly #tell: (event: News, topic: string) => void
   // What came about and is not told yet: listeners may move cursors again.
-  readonly #news: Array<[event: News, topic: string]> = []
+  readonly #news = new Queue<[event: News, topic: string]>()
   #isTelling = false
 
   /** @param tell is called with `active` for a topic's first connection, with `idle` once its last one has gone */

@@ -2,6 +2,7 @@
 import type { Cursor } from './cursor.ts'
 import type { Directory } from './directory.ts'
 import type { Group } from './group.ts'
+import { Queue } from './queue.ts'
 import type { Record } from './record.ts'
 
 // A pass lets others have the event loop after so long, ms; whoever is reached later gets more in one write.
@@ -23,7 +24,7 @@ interface Pass {
 export class FanOut {
   readonly #directory: Directory
   readonly #coalesce: number
-  #due: Group[] = []
+  readonly #due = new Queue<Group>()
   #pass: Pass | null = null
   #gathered = 0
   // Whether it runs at the end of the tick or window, and whether it goes on in the next turn.
