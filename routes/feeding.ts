@@ -1,10 +1,11 @@
 /** What the handler of a stream route returns: a source becomes the stream, anything else is an answer of its own. */
 import type { FastifyReply, RouteOptions } from 'fastify'
-import { isThenable, type Reply, varyByAccept } from '../lib/connection/take-over.ts'
+import { type Reply, varyByAccept } from '../lib/connection/take-over.ts'
 import { answerWith } from '../lib/source/answer.ts'
 import { collect } from '../lib/source/collect.ts'
-import { type Source, toSource } from '../lib/source/source.ts'
+import { isResponse, type Source, toSource } from '../lib/source/source.ts'
 import { kHost } from '../lib/symbols.ts'
+import { isThenable } from '../lib/thenable.ts'
 
 type Handler = RouteOptions['handler']
 
@@ -24,7 +25,7 @@ function answer (reply: FastifyReply, result: unknown): unknown {
     if (result === undefined && connection.wantsJson && !reply.sent) throw connection.refusal
     return result
   }
-  if (result instanceof Response) copyHead(reply, result)
+  if (isResponse(result)) copyHead(reply, result)
   return connection.wantsJson ? collected(reply, source) : answerWith(connection, source)
 }
 

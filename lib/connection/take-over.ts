@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http'
 import { Http2ServerResponse, type Http2ServerRequest } from 'node:http2'
 import type { Writable } from 'node:stream'
 import { PST_ERR_ANSWERED, PST_ERR_HEAD_SENT, PST_ERR_STATUS } from '../errors.ts'
+import { isThenable } from '../thenable.ts'
 import { carry, carryBehind, cut, type RawResponse } from './carry.ts'
 import type { Connection, Opening } from './connection.ts'
 import type { Log } from './host.ts'
@@ -326,8 +327,4 @@ export function varyByAccept (reply: Pick<Reply, 'getHeader' | 'header'>): void 
 // [RFC 9110, 6.4.1] 204 and 304 have no content, 205 none either, 1xx are no answers yet.
 function allowsBody (status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= 599 && status !== 204 && status !== 205 && status !== 304
-}
-
-export function isThenable (value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }

@@ -1,8 +1,9 @@
 /** Takes item after item from a source, as fast as they find room, until one of the two ends. */
 import type { Connection, Sent } from '../connection/connection.ts'
 import { defer } from '../connection/deferred.ts'
+import { isThenable } from '../thenable.ts'
 import { noteFailure } from './failure.ts'
-import { isPull, type ObservableLike, type PullSource, type Source } from './source.ts'
+import { isPull, type PullSource, type PushSource, type Source } from './source.ts'
 
 /** How it went: all was sent, or the connection ended before that. */
 export type Piped = 'all' | 'ended'
@@ -12,6 +13,15 @@ export type Owner = Pick<Connection<object>, 'id' | 'signal' | 'log'>
 
 /** Does something with an item; what it answers is waited for, and false ends it all. */
 export type Take = (item: unknown) => Sent
+
+/** What the two kinds of sources have in common. */
+interface Draining {
+  signal: AbortSignal
+  take: Take
+  first: () => void
+  /** Tells the source that no more is wanted. */
+  cancel: () => void
+}
 
 /**
  * Sends item after item; asks for the next one when there is room.
@@ -30,7 +40,7 @@ export function pipe (connection: Connection<object>, source: Source, first?: ()
 export async function drain (owner: Owner, source: Source, take: Take, first: () => void = () => {}): Promise<Piped> {
   const { signal } = owner
   const ended = defer<Piped>()
-  const cancel = isPull(source) ? () => { cancelQuietly(owner, source) } : () => {}
+  const cancel = () => { cancelQuietly(owner, source) }
   const end = () => {
     cancel()
     ended.settle('ended')
@@ -40,66 +50,63 @@ export async function drain (owner: Owner, source: Source, take: Take, first: ()
     return 'ended'
   }
   signal.addEventListener('abort', end, { once: true })
+  const draining = { signal, take, first, cancel }
   try {
-    return await (isPull(source) ? Promise.race([pull(signal, source, take, first), ended.promise]) : push(signal, source, take, first))
-  } catch (error) {
-    cancel()
-    throw error
+    return await Promise.race([isPull(source) ? pull(source, draining) : push(source, draining), ended.promise])
   } finally {
     signal.removeEventListener('abort', end)
   }
 }
 
-async function pull (signal: AbortSignal, source: PullSource, take: Take, first: () => void): Promise<Piped> {
+async function pull (source: PullSource, { signal, take, first, cancel }: Draining): Promise<Piped> {
   let isFirst = true
   for (;;) {
     const coming = source.next()
-    const { done, value } = coming instanceof Promise ? await coming : coming
+    const { done, value } = isThenable(coming) ? await coming : coming
     if (signal.aborted) return 'ended'
-    const sent = done === true || take(value)
-    if (isFirst) first()
-    isFirst = false
+    let sent: Sent
+    try {
+      sent = done === true || take(value)
+      if (isFirst) first()
+      isFirst = false
+    } catch (error) {
+      cancel()
+      throw error
+    }
     if (done === true) return 'all'
     if (sent !== true && !await sent) return 'ended'
   }
 }
 
-function push (signal: AbortSignal, source: ObservableLike, take: Take, first: () => void): Promise<Piped> {
-  const { promise, settle } = defer<{ how: Piped } | { error: unknown }>()
-  let isOver = false
-  const over = (outcome: { how: Piped } | { error: unknown }) => {
-    isOver = true
-    settle(outcome)
-  }
-  const subscription = source.subscribe({
-    next: (item) => {
-      if (isOver) return
+function push (source: PushSource, { signal, take, first, cancel }: Draining): Promise<Piped> {
+  return new Promise<Piped>((resolve, reject) => {
+    let isOver = false
+    const next = (item: unknown) => {
+      if (isOver || signal.aborted) return
       try {
-        if (take(item) === false) over({ how: 'ended' })
+        if (take(item) === false) resolve('ended')
         first()
       } catch (error) {
-        over({ error })
+        isOver = true
+        reject(error)
       }
-    },
-    error: (error) => { over({ error }) },
-    complete: () => {
-      first()
-      over({ how: 'all' })
     }
-  })
-  const leave = () => { over({ how: 'ended' }) }
-  signal.addEventListener('abort', leave, { once: true })
-  return promise.then((outcome) => {
-    signal.removeEventListener('abort', leave)
-    if (typeof subscription === 'function') subscription()
-    else subscription.unsubscribe()
-    if ('error' in outcome) throw outcome.error
-    return outcome.how
-  })
+    const error = (error: unknown) => {
+      isOver = true
+      reject(error)
+    }
+    const complete = () => {
+      isOver = true
+      first()
+      resolve('all')
+    }
+    source.start({ next, error, complete })
+    if (signal.aborted) resolve('ended')   // while it emitted, when it could not be told yet
+  }).finally(cancel)
 }
 
 // What a generator's `finally` throws has nobody left to hear it but the log.
-function cancelQuietly (owner: Owner, source: PullSource): void {
+function cancelQuietly (owner: Owner, source: Source): void {
   try {
     Promise.resolve(source.cancel(owner.signal.reason)).catch((err: unknown) => { noteFailure(owner, err) })
   } catch (err) {
