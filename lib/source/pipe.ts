@@ -21,6 +21,8 @@ interface Draining {
   first: () => void
   /** Tells the source that no more is wanted. */
   cancel: () => void
+  /** Hears what the source fails with when the connection has ended. */
+  note: (error: unknown) => void
 }
 
 /**
@@ -40,7 +42,12 @@ export function pipe (connection: Connection<object>, source: Source, first?: ()
 export async function drain (owner: Owner, source: Source, take: Take, first: () => void = () => {}): Promise<Piped> {
   const { signal } = owner
   const ended = defer<Piped>()
-  const cancel = () => { cancelQuietly(owner, source) }
+  let noted: unknown
+  const note = (error: unknown) => {
+    if (error !== noted) noteFailure(owner, error)   // a Readable tells it to those who read, and to those who destroy it
+    noted = error
+  }
+  const cancel = () => { stop(source, signal.reason).catch(note) }
   const end = () => {
     cancel()
     ended.settle('ended')
@@ -50,7 +57,7 @@ export async function drain (owner: Owner, source: Source, take: Take, first: ()
     return 'ended'
   }
   signal.addEventListener('abort', end, { once: true })
-  const draining = { signal, take, first, cancel }
+  const draining = { signal, take, first, cancel, note }
   try {
     return await Promise.race([isPull(source) ? pull(source, draining) : push(source, draining), ended.promise])
   } finally {
@@ -58,12 +65,20 @@ export async function drain (owner: Owner, source: Source, take: Take, first: ()
   }
 }
 
-async function pull (source: PullSource, { signal, take, first, cancel }: Draining): Promise<Piped> {
+async function pull (source: PullSource, { signal, take, first, cancel, note }: Draining): Promise<Piped> {
   let isFirst = true
   for (;;) {
-    const coming = source.next()
-    const { done, value } = isThenable(coming) ? await coming : coming
+    let result: IteratorResult<unknown, unknown>
+    try {
+      const coming = source.next()
+      result = isThenable(coming) ? await coming : coming
+    } catch (error) {
+      if (!signal.aborted) throw error
+      note(error)
+      return 'ended'
+    }
     if (signal.aborted) return 'ended'
+    const { done, value } = result
     let sent: Sent
     try {
       sent = done === true || take(value)
@@ -78,7 +93,7 @@ async function pull (source: PullSource, { signal, take, first, cancel }: Draini
   }
 }
 
-function push (source: PushSource, { signal, take, first, cancel }: Draining): Promise<Piped> {
+function push (source: PushSource, { signal, take, first, cancel, note }: Draining): Promise<Piped> {
   return new Promise<Piped>((resolve, reject) => {
     let isOver = false
     const next = (item: unknown) => {
@@ -91,25 +106,26 @@ function push (source: PushSource, { signal, take, first, cancel }: Draining): P
         reject(error)
       }
     }
-    const error = (error: unknown) => {
+    const error = (thrown: unknown) => {
+      if (isOver) return
       isOver = true
-      reject(error)
+      if (!signal.aborted) reject(thrown)
+      else note(thrown)
     }
     const complete = () => {
       isOver = true
       first()
       resolve('all')
     }
-    source.start({ next, error, complete })
+    try {
+      source.start({ next, error, complete })
+    } catch (thrown) {
+      error(thrown)
+    }
     if (signal.aborted) resolve('ended')   // while it emitted, when it could not be told yet
   }).finally(cancel)
 }
 
-// What a generator's `finally` throws has nobody left to hear it but the log.
-function cancelQuietly (owner: Owner, source: Source): void {
-  try {
-    Promise.resolve(source.cancel(owner.signal.reason)).catch((err: unknown) => { noteFailure(owner, err) })
-  } catch (err) {
-    noteFailure(owner, err)
-  }
+async function stop (source: Source, reason: unknown): Promise<void> {
+  await source.cancel(reason)
 }

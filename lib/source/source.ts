@@ -97,7 +97,14 @@ function fromWeb (stream: ReadableStream<unknown>): PullSource {
 
 function fromReadable (stream: Readable): PullSource {
   const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<unknown>
-  return { next: () => iterator.next(), cancel: () => { stream.destroy() } }
+  return { next: () => iterator.next(), cancel: () => destroyed(stream) }
+}
+
+// It tells by an event that it failed at that, which ends the process where nobody listens.
+function destroyed (stream: Readable): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.once('error', reject).once('close', resolve).destroy()
+  })
 }
 
 function fromObservable (observable: Observable): PushSource {
