@@ -1,5 +1,6 @@
 /** `app.close()`: nobody new is let in, then every stream ends, within a deadline. */
-import type { IncomingMessage } from 'node:http'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Http2Session } from 'node:http2'
 import { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
@@ -12,6 +13,7 @@ function shutdown (fastify: FastifyInstance, _options: object, done: () => void)
   const sessions = trackSessions(fastify)
   const spares = trackSpares(fastify)
   fastify.addHook('preClose', async () => {
+    const release = endBehindAnswers(fastify)
     refuseNewcomers(fastify)
     for (const spare of spares) if (isUnused(spare, fastify)) spare.destroy()
     for (const session of sessions) session.close()   // GOAWAY: open streams go on, new ones go elsewhere
@@ -19,6 +21,7 @@ function shutdown (fastify: FastifyInstance, _options: object, done: () => void)
     await drain(registry, settings.drain, settings.retry)
     for (const session of sessions) session.destroy()
     closeIdle(fastify)
+    release()
   })
   done()
 }
@@ -31,6 +34,18 @@ function refuseNewcomers (fastify: FastifyInstance): void {
   server.close()
   server.unref()
   closeIdle(fastify)
+}
+
+// A socket whose answer was under way is not idle yet. Kept alive behind it, it would hold the server up, and a request
+// that came over it would be told 503. The channel is the process's: other servers go on listening.
+function endBehindAnswers ({ server }: FastifyInstance): () => void {
+  const end = (message: unknown) => {
+    const { server: answering, socket } = message as { server: Server, socket: Socket }
+    if (!answering.listening) socket.end()
+  }
+  subscribe('http.server.response.finish', end)
+  const closed = new Promise<void>((resolve) => { server.listening ? server.once('close', resolve) : resolve() })
+  return () => { void closed.then(() => { unsubscribe('http.server.response.finish', end) }) }
 }
 
 // The servers of HTTP/2 have none: their sessions are closed.

@@ -1,5 +1,6 @@
 /** `app.close()`: every stream ends properly and says so, within the deadline, and no client is told 503. */
 import { fork } from 'node:child_process'
+import { hasSubscribers } from 'node:diagnostics_channel'
 import dns from 'node:dns'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -176,6 +177,33 @@ for (const tls of [false, true]) {
       await client.ended()
       t.equal(client.text, '')
     }
+  })
+}
+
+for (const tls of [false, true]) {
+  await t.test(`a socket whose answer was under way ends behind it, over ${tls ? 'TLS' : 'TCP'}: no 503 comes over it, and it does not hold the server up`, async (t) => {
+    let answer = () => {}
+    const { app, port } = await start(t, (app) => {
+      app.get('/slow', async (_request, reply) => {
+        await new Promise<void>((resolve) => { answer = resolve })
+        return await reply.send('at last')
+      })
+      app.stream('/', () => {})
+    }, { tls })
+    const slow = await connect(t, port, { tls })
+    let isAsked = false
+    app.server.once('request', () => { isAsked = true })
+    slow.get('/slow')
+    await until(() => isAsked, 'the request is there')
+    const closing = app.close()
+    await until(() => !app.server.listening, 'the server listens no more')
+    answer()
+    await slow.until('at last')
+    slow.get('/')
+    await slow.ended()
+    t.notMatch(slow.text, '503')
+    await closing
+    t.notOk(hasSubscribers('http.server.response.finish'), 'nothing of it is left in the process')
   })
 }
 
