@@ -427,8 +427,8 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   }
 
   protected override finish (reason: CloseReason): void {
-    // Before the take-over what it is subscribed to waits for that, unless it may not see it any more.
-    if (this.#opening === null || reason === 'expired') this.cursor?.finish()
+    if (reason === 'expired') this.cursor?.end()   // it may not see any more of its topics
+    else if (this.#opening === null) this.cursor?.finish()
     this.#outbox.refuse()
     if (this.#opening !== null) {
       this.#opening.begin(false)

@@ -173,6 +173,7 @@ export class Cursor {
 
   /** The connection closes: what it has coming goes out before that, unless it is behind. */
   finish (): void {
+    if (!this.#hasBegun) this.advance()   // without a position its client would come back as a newcomer
     this.#pushLast(NOTHING)
     this.end()
   }
