@@ -196,11 +196,12 @@ export class Cursor {
     this.advance()
   }
 
-  // What was published before it unsubscribed is its own, as much as may be queued.
+  // What was published before a change is given as it was then; of topics that it leaves, as much as may be queued.
   #pushLast (subscriptions: Subscriptions): void {
     const group = this.#group
-    if (group === null || [...group.subscriptions.keys()].every((topic) => subscriptions.has(topic))) return
-    while (group.live.has(this) && this.#offset < group.newest) this.push(group, true)
+    if (group === null) return
+    const isLast = [...group.subscriptions.keys()].some((topic) => !subscriptions.has(topic))
+    while (group.live.has(this) && this.#offset < group.newest) this.push(group, isLast)
   }
 
   // A client that has not taken the last write gets this one, and then nothing until it has taken both.

@@ -96,15 +96,12 @@ await t.test('subscribed again, a topic gets the new filter', async (t) => {
   const client = await subscribe(t, origin, '/?from=100')
   const [connection] = app.connections
   app.topics.publish('n', 1)
-  await new Promise(setImmediate)
-  connection?.subscribe('n', { filter: ({ data }) => data === 1 })
-  app.topics.publish('n', 1)
-  app.topics.publish('n', 2)
+  connection?.subscribe('n', { filter: ({ data }) => data === 2 })
+  for (const n of [1, 2, 3]) app.topics.publish('n', n)
   connection?.subscribe('n')
-  app.topics.publish('n', 3)
-  await client.until('data: 3')
-  t.same(client.data, ['1', '2', '3'].filter((data) => client.data.includes(data)))
-  t.ok(client.data.includes('1') && client.data.includes('3'))
+  for (const n of [4, 5]) app.topics.publish('n', n)
+  await client.until('data: 5')
+  t.same(client.data, ['2', '4', '5'])
 })
 
 await t.test('a filter that throws ends its own streams with error, live or on replay, and nobody else\'s', async (t) => {
