@@ -70,13 +70,31 @@ await t.test('a stream that opens while the server shuts down gets what it came 
   t.equal(client.lastEventId, last)
 })
 
-await t.test('publishing after the end is harmless, and a log that can be closed is closed', async (t) => {
-  let isClosed = false
-  const log = Object.assign(memoryLog(), { close: () => { isClosed = true } })
-  const { app } = await build(t, (app) => { app.stream('/', { topics: 'a' }) }, { pastelli: { log, coalesce: 50 } })
+await t.test('of two apps that share a log, one goes on when the other one has closed', async (t) => {
+  const log = memoryLog()
+  const setup = { pastelli: { log } }
+  const first = await start(t, (app) => { app.stream('/', { topics: 'a' }) }, setup)
+  const second = await start(t, (app) => { app.stream('/', { topics: 'a' }) }, setup)
+  const clients = [await subscribe(t, first.origin, '/'), await subscribe(t, second.origin, '/')]
+  first.app.topics.publish('a', 1)
+  second.app.topics.publish('a', 2)
+  for (const client of clients) await client.count(2)
+  await first.app.close()
+  await clients[0]?.ended()
+  first.app.topics.publish('a', 3)
+  second.app.topics.publish('a', 4)
+  await clients[1]?.count(4)
+  t.same(clients.map(({ data }) => data.join()), ['1,2', '1,2,3,4'])
+  const back = await subscribe(t, second.origin, '/', { lastEventId: clients[0]?.lastEventId })
+  await back.count(2)
+  t.same(back.data, ['3', '4'], 'and the first one\'s client goes on there')
+})
+
+await t.test('publishing after the end is harmless', async (t) => {
+  const { app, lines } = await build(t, (app) => { app.stream('/', { topics: 'a' }) }, { pastelli: { coalesce: 50 } })
   await app.ready()
   app.topics.publish('a', 1)
   await app.close()
-  t.ok(isClosed)
-  app.topics.publish('a', 2)
+  t.equal(app.topics.publish('a', 2), app.topics.position)
+  t.same(lines('stream closed'), [])
 })
