@@ -1,4 +1,4 @@
-/** An EventSource that never gives up, and says how it is doing: `connecting`, `live` or `reconnecting`. */
+/** An EventSource that never gives up, goes on where it was, and says how it is doing: `connecting`, `live` or `reconnecting`. */
 
 // The server's heartbeat comes after 5 to 7.5 s of silence. This long without one, ms, and the line is dead.
 const SILENCE = 16_000
@@ -12,14 +12,16 @@ const AGAIN = 2_000
 export function openStream (url, listeners, onState) {
   let source
   let timer
+  // Of the last event. The browser keeps it for its own reconnects, and forgets it with its EventSource.
+  let position = ''
 
   const connect = () => {
     clearTimeout(timer)
     source?.close()
-    source = new EventSource(url)
+    source = new EventSource(position === '' ? url : `${url}${url.includes('?') ? '&' : '?'}lastEventId=${encodeURIComponent(position)}`)
     source.onopen = () => {
       onState('live')
-      heard()
+      wait()
     }
     source.onerror = () => {
       clearTimeout(timer)
@@ -29,14 +31,19 @@ export function openStream (url, listeners, onState) {
     }
     source.addEventListener('heartbeat', heard)
     for (const [type, listener] of Object.entries(listeners)) {
-      source.addEventListener(type, ({ data }) => {
-        heard()
-        listener(JSON.parse(data))
+      source.addEventListener(type, (event) => {
+        heard(event)
+        listener(JSON.parse(event.data))
       })
     }
   }
 
-  const heard = () => {
+  const heard = ({ lastEventId }) => {
+    position = lastEventId
+    wait()
+  }
+
+  const wait = () => {
     clearTimeout(timer)
     timer = setTimeout(() => {
       onState('reconnecting')
