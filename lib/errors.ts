@@ -13,7 +13,7 @@ export const PST_ERR_REGISTERED = createError(
 export const PST_ERR_FIELD = createError<[field: string, rule: string, value: string]>(
   'PST_ERR_FIELD', 'The field "%s" of an event must be %s, got %s', 500, TypeError)
 
-/** The data of an event can't be encoded: `undefined`, a function, a symbol, a BigInt, a cycle, half a surrogate pair. */
+/** The data of an event can't be encoded: `undefined`, a function, a promise, a symbol, a BigInt, a cycle, half a surrogate pair. */
 export const PST_ERR_DATA = createError<[why: string]>(
   'PST_ERR_DATA', 'The data of an event can\'t be encoded: %s', 500, TypeError)
 

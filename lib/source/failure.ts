@@ -1,7 +1,7 @@
 /** What becomes of a stream whose source fails. */
 import type { Connection } from '../connection/connection.ts'
 import { hideError } from '../options.ts'
-import { encodeData } from '../wire/event-stream.ts'
+import { isThenable } from '../thenable.ts'
 
 /** The client is told, as much as the app wants it to be, and the stream ends. */
 export function failSource (connection: Connection<object>, err: unknown): void {
@@ -10,11 +10,12 @@ export function failSource (connection: Connection<object>, err: unknown): void 
     return
   }
   connection.log.error({ err, connection: connection.id }, 'the source of a stream failed')
-  if (!connection.isBetween || !connection.format.hasTypes) {
+  const block = connection.isBetween && connection.format.hasTypes ? encodeFailure(connection, err) : null
+  if (block === null) {
     connection.destroy('error')   // else the client would take it for the whole
     return
   }
-  connection.tell(connection.format.encode(errorData(connection, err), { event: 'error' }), 1)
+  connection.tell(block, 1)
   connection.close('error')
 }
 
@@ -30,14 +31,16 @@ function isOfTheEnd (error: unknown, { aborted, reason }: AbortSignal): boolean 
   return (aborted && error === reason) || name === 'AbortError' || code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
-// The app's hook may fail as well: then the client is told no more than by default.
-function errorData (connection: Connection<object>, error: unknown): unknown {
-  try {
-    const data = connection.settings.errorData(error)
-    encodeData(data)
-    return data
-  } catch (err) {
-    connection.log.error({ err, connection: connection.id }, 'errorData failed')
-    return hideError()
+// The app's hook may fail as well, and so may the app's format: then the client is told no more than by default, or nothing.
+function encodeFailure ({ format, settings, log, id }: Connection<object>, error: unknown): string | null {
+  for (const shape of new Set([settings.errorData, hideError])) {
+    try {
+      const data = shape(error)
+      if (isThenable(data)) data.then(undefined, () => {})   // too late, whatever it is: `encode` refuses it
+      return format.encode(data, { event: 'error' })
+    } catch (err) {
+      log.error({ err, connection: id }, 'what a client shall be told of a failure can\'t be sent')
+    }
   }
+  return null
 }

@@ -146,6 +146,7 @@ function dataLines (text: string): string {
 }
 
 function json (data: unknown): string {
+  if (data instanceof Promise) throw new PST_ERR_DATA('a promise has to be awaited')   // JSON would make {} of it
   let text: string | undefined
   try {
     text = JSON.stringify(data)

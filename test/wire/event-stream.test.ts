@@ -101,6 +101,7 @@ t.test('data that JSON turns into nothing is refused', async (t) => {
   refused(t, () => encodeEvent(undefined), 'PST_ERR_DATA', 'undefined')
   refused(t, () => encodeEvent(() => 'x'), 'PST_ERR_DATA', 'a function')
   refused(t, () => encodeEvent(Symbol('s')), 'PST_ERR_DATA', 'Symbol(s)')
+  refused(t, () => encodeEvent(Promise.resolve('late')), 'PST_ERR_DATA', 'a promise has to be awaited')
   refused(t, () => encodeEvent({ toJSON: () => undefined }), 'PST_ERR_DATA', 'an object')
   refused(t, () => encodeEvent({ toJSON: () => () => {} }), 'PST_ERR_DATA', 'an object')
 })
