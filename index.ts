@@ -47,6 +47,7 @@ const plugin = fp(pastelli, { name: 'pastelli', fastify: '5.x' })
 
 export default plugin
 export { plugin as pastelli }
+export { describeStream } from './routes/describe.ts'
 export { event } from './lib/wire/stream-event.ts'
 export type {} from './plugins/connections.ts'
 export type {} from './plugins/reply.ts'

@@ -15,6 +15,7 @@ import { kHost } from '../lib/symbols.ts'
 import { checkTopics, type TopicName } from '../lib/topics/topics.ts'
 import type { StreamEvent } from '../lib/wire/stream-event.ts'
 import type { Serialized } from '../plugins/reply.ts'
+import { describeStream } from './describe.ts'
 import { feeding } from './feeding.ts'
 import { type ResumableKey, resuming } from './resumable.ts'
 
@@ -117,7 +118,7 @@ function declare (fastify: FastifyInstance, path: string, { topics, resumable, a
   const handler = topics === undefined ? streaming : subscribing(topics, streaming)
   const host = routeHost(fastify[kHost], options)
   // Fastify's HEAD twin comes along: it is answered without the handler.
-  fastify.route({ ...options, url: path, handler, method: options.method ?? 'GET', config: { ...options.config, [kHost]: host } })
+  fastify.route({ ...options, url: path, handler, method: options.method ?? 'GET', config: { swaggerTransform: describeStream, ...options.config, [kHost]: host } })
   return fastify
 }
 
