@@ -1,8 +1,16 @@
-/** A server that obeys the contract of the lab (see README.md), written as an app would be. */
+/**
+ * A server that obeys the contract of the lab (see README.md), written as an app would be. TOKENS says how `/tokens` sends:
+ * `await` each event (the default), from a `generator`, or `objects` through a schema or (`json`) without one.
+ */
 import fastify from 'fastify'
 import pastelli from '../index.ts'
 
 const FEED = 'feed'
+const TOKENS = process.env.TOKENS ?? 'await'
+
+// So much may be queued for a connection before a flood waits.
+const MARK = 16 * 1024
+
 const PAD = 'x'.repeat(2 ** 17)
 
 const app = fastify()
@@ -14,14 +22,34 @@ app.stream('/stream', { topics: FEED }, (_request, reply) => {
 
 interface Tokens { count: number, size: number, tick: number }
 
-app.stream<{ Querystring: Tokens }>('/tokens', { schema: numbers({ count: 1, size: 40, tick: 0 }) }, async ({ query }, reply) => {
-  const { count, size, tick } = query
-  for (let n = 0; n < count; n++) {
-    if (!await reply.event(tokenText(n, size))) return
-    if (tick === 1) await turn()
-  }
-  reply.closeChunk()
-})
+const tokensSchema = numbers({ count: 1, size: 40, tick: 0 })
+
+if (TOKENS === 'await') {
+  app.stream<{ Querystring: Tokens }>('/tokens', { schema: tokensSchema }, async ({ query }, reply) => {
+    const { count, size, tick } = query
+    for (let n = 0; n < count; n++) {
+      if (!await reply.event(tokenText(n, size))) return
+      if (tick === 1) await turn()
+    }
+    reply.closeChunk()
+  })
+} else if (TOKENS === 'generator') {
+  app.stream<{ Querystring: Tokens }>('/tokens', { schema: tokensSchema }, async function * ({ query: { count, size, tick } }) {
+    for (let n = 0; n < count; n++) {
+      yield tokenText(n, size)
+      if (tick === 1) await turn()
+    }
+  })
+} else {
+  const properties = { n: { type: 'integer' }, p: { type: 'string' } }
+  const events = TOKENS === 'objects' ? { events: { message: { type: 'object', properties } } } : {}
+  app.stream<{ Querystring: Tokens }>('/tokens', { schema: { ...tokensSchema, ...events as { events?: never } } }, async ({ query: { count, size } }, reply) => {
+    for (let n = 0; n < count; n++) {
+      if (!await reply.event({ n, p: PAD.slice(0, Math.max(0, size - String(n).length - 13)) })) return
+    }
+    reply.closeChunk()
+  })
+}
 
 interface Publish { count: number, size: number, rate: number, burst: number }
 
@@ -39,8 +67,13 @@ await app.listen({ port: Number(process.env.PORT ?? 9000), host: '127.0.0.1' })
 async function flood ({ count, size, burst }: Publish): Promise<void> {
   for (let n = 0; n < count;) {
     for (let end = Math.min(count, n + burst); n < end; n++) void app.topics.publish(FEED, eventText(n, size))
-    await turn()
+    do await turn(); while (isAnyoneFull())
   }
+}
+
+function isAnyoneFull (): boolean {
+  for (const { queued } of app.connections) if (queued > MARK) return true
+  return false
 }
 
 /** A live feed, which waits for nobody. */
