@@ -189,3 +189,27 @@ t.test('a topic subscribed while the client is behind joins in its place', async
   t.ok(body.indexOf(`data: ${MANY} `) < body.indexOf('of b') && body.indexOf('of b') < body.indexOf('of a'))
   t.same(seenBy(client).numbers, range(1, MANY))
 })
+
+t.test('trimmed while it was held, a stream is cut with overflow, or told of the gap', async (t) => {
+  for (const overflow of ['disconnect', 'skip'] as const) {
+    let answer: (() => void) | undefined
+    const canSubscribe = (): boolean | Promise<boolean> => answer === undefined || new Promise((resolve) => { answer = () => { resolve(true) } })
+    const { app, client, connection } = await stall(t, { log: memoryLog({ events: 20 }), overflow, canSubscribe })
+    client.resume()
+    await publish(app, 1, 3)
+    await client.until('data: 3 ')
+    answer = () => {}
+    const done = app.topics.reauthorize()
+    await publish(app, 4, 50)
+    answer()
+    await done
+    if (overflow === 'disconnect') {
+      t.equal(await connection.closed, 'overflow')
+    } else {
+      await client.until('event: gap')
+      await publish(app, 51, 52)
+      await client.until('data: 52 ')
+      t.match(seenBy(client), { numbers: [1, 2, 3, 51, 52], gaps: [{ reason: 'overflow' }] })
+    }
+  }
+})

@@ -276,3 +276,28 @@ await t.test('a pass that yields while more and more is published holds the even
   // 5 ms at once, 5 ms in the next turn, and what comes until the clock is read again.
   t.ok(Math.max(...perTurn) <= 90, `reached in a turn: ${perTurn.join(' ')}`)
 })
+
+await t.test('where more is published during a pass than waits for it, those who are reached last read it from the log', async (t) => {
+  let latest: unknown
+  const { app, origin } = await start(t, (app) => {
+    app.stream('/', (_request, reply) => {
+      const filter = () => {
+        if (latest === filter) return true
+        latest = filter
+        for (const end = performance.now() + 0.5; performance.now() < end;);
+        return true
+      }
+      reply.connection.subscribe('a', { filter })
+    })
+  })
+  const clients = await Promise.all(Array.from({ length: 60 }, () => subscribe(t, origin, '/')))
+  for (let n = 0; n < 4_000; n++) {
+    app.topics.publish('a', n)
+    if (n % 400 === 399) await turn()
+  }
+  for (const client of clients) {
+    await until(() => client.events.length >= 4_000 || client.isEnded)
+    t.ok(client.data.every((data, n) => data === String(n)), `${client.data.length} of 4,000 in order`)
+    t.equal(client.data.length, 4_000)
+  }
+})
