@@ -1,8 +1,8 @@
 /** A connection's place in the log: everything of its topics up to there has been given to it. */
 import type { Connection } from '../connection/connection.ts'
-import { nextTurn } from '../connection/tick.ts'
 import type { Format } from '../wire/format.ts'
 import { Frame } from '../wire/frame.ts'
+import type { CatchUp } from './catch-up.ts'
 import type { Directory } from './directory.ts'
 import { encodeGap, type Gap } from './gap.ts'
 import { type Group, type Payload, WRITE_BYTES } from './group.ts'
@@ -12,7 +12,7 @@ import type { Record } from './record.ts'
 import { type Filter, select, type Selection, type Subscriptions } from './selection.ts'
 
 /** What cursors have in common. */
-export interface Feed { readonly log: Log, readonly directory: Directory }
+export interface Feed { readonly log: Log, readonly directory: Directory, readonly catchUp: CatchUp }
 
 const NOTHING: Subscriptions = new Map()
 const NONE: ReadonlyArray<Set<string>> = []
@@ -141,6 +141,12 @@ export class Cursor {
     }).catch((err: unknown) => { this.connection.fail(err) })
   }
 
+  /** The client has taken what it had to take first. */
+  goOn (): void {
+    this.#isBusy = false
+    this.advance()
+  }
+
   /**
    * Gives a live one what its group has waiting. Answers up to where it has everything then, `Infinity` if it is not live any more.
    * @param isLast whether it will not be asked again
@@ -213,7 +219,7 @@ export class Cursor {
     } else if (frame !== null) {
       group.live.delete(this)
       this.#isBusy = true
-      connection.deliver(frame, events, () => { this.#taken() })
+      connection.deliver(frame, events, () => { this.#feed.catchUp.add(this) })
     }
     if (ends !== null) connection.close(ends)
   }
@@ -238,7 +244,7 @@ export class Cursor {
     const isLive = through >= this.#feed.log.head
     if (isLive) group.live.add(this)
     else this.#isBusy = true
-    const taken = isLive ? undefined : () => { this.#taken() }
+    const taken = isLive ? undefined : () => { this.#feed.catchUp.add(this) }
     if (text !== '') this.connection.deliver(new Frame(text), events, taken)
     else taken?.()
     if (ends !== null) this.connection.close(ends)
@@ -254,13 +260,6 @@ export class Cursor {
     this.#offset = this.#feed.log.head
     this.connection.tell(encodeGap(this.format, gap, this.position), 1)
     this.advance()
-  }
-
-  #taken (): void {
-    void nextTurn().then(() => {
-      this.#isBusy = false
-      this.advance()
-    })
   }
 
   #isFor ({ except }: Record): boolean {

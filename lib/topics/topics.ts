@@ -5,6 +5,7 @@ import type { Log as Logger } from '../connection/host.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_FIELD, PST_ERR_POSITION, PST_ERR_TOPIC } from '../errors.ts'
 import { tell } from '../tell.ts'
 import { encodeData, encodeEvent, type EventFields } from '../wire/event-stream.ts'
+import { CatchUp } from './catch-up.ts'
 import { Cursor, type Feed } from './cursor.ts'
 import { Directory } from './directory.ts'
 import { FanOut } from './fan-out.ts'
@@ -79,7 +80,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
       else tell(this, event, [topic], logger)
     })
     this.#fanOut = new FanOut(directory, coalesce)
-    this.#feed = { log, directory }
+    this.#feed = { log, directory, catchUp: new CatchUp() }
     this.#rights = rights
     this.#connections = connections
     this.#logger = logger
