@@ -1,5 +1,5 @@
 /** Text for many connections: encoded and framed once for each wire, its bytes shared by all. */
-import { frameAscii, frameBytes } from './chunked.ts'
+import { frameAscii, frameText } from './chunked.ts'
 
 // Up to this many bytes a string is copied on the stack and sent at once, which is no dearer than a Buffer; larger ones
 // are shared, so that what a slow client leaves behind costs nothing more.
@@ -31,7 +31,7 @@ export class Frame {
   }
 
   #frame (): string | Buffer {
-    if (this.size > STRING_BYTES) return frameBytes(this.bytes)
+    if (this.size > STRING_BYTES) return frameText(this.text, this.size)
     return frameAscii(this.size === this.text.length ? this.text : this.bytes.toString('latin1'))
   }
 }
