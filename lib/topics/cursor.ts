@@ -10,9 +10,10 @@ import type { Batch, Log } from './log.ts'
 import { formatPosition } from './position.ts'
 import type { Record } from './record.ts'
 import { type Filter, select, type Selection, type Subscriptions } from './selection.ts'
+import type { Piece, Shelf } from './shelf.ts'
 
 /** What cursors have in common. */
-export interface Feed { readonly log: Log, readonly directory: Directory, readonly catchUp: CatchUp }
+export interface Feed { readonly log: Log, readonly directory: Directory, readonly catchUp: CatchUp, readonly shelf: Shelf }
 
 const NOTHING: Subscriptions = new Map()
 const NONE: ReadonlyArray<Set<string>> = []
@@ -128,7 +129,13 @@ export class Cursor {
     const group = this.#group
     if (group === null || this.#isBusy || this.#holds !== 0 || this.#hasEnded || group.live.has(this) || !this.connection.takesBlocks) return
     if (!this.#hasBegun) this.begin()
-    const batch = this.#feed.log.read(group.subscriptions.keys(), this.#offset, WRITE_BYTES)
+    const { log, shelf } = this.#feed
+    const piece = shelf.take(group.key, this.#offset)
+    if (piece !== null && !log.isTrimmed(group.subscriptions.keys(), this.#offset)) {
+      this.#givePiece(piece)
+      return
+    }
+    const batch = log.read(group.subscriptions.keys(), this.#offset, WRITE_BYTES)
     if (!(batch instanceof Promise)) {
       this.#give(group, batch)
       return
@@ -231,23 +238,37 @@ export class Cursor {
       return
     }
     this.#hasCaughtUp = true
+    const { records, through: last } = upTo(this.#feed.shelf.meeting(group.key, this.#offset), batch)
     let selection: Selection
     try {
-      selection = select(batch.records, 0, group.subscriptions, group.format, Infinity, batch.through, (record) => this.#isFor(record))
+      selection = select(records, 0, group.subscriptions, group.format, Infinity, last, (record) => this.#isFor(record))
     } catch (err) {
       this.connection.fail(err)   // a filter's: what it may have let through can't be left out in silence
       return
     }
     if (group !== this.#group) return
     const { text, events, ends, through } = selection
+    const after = this.#offset
     this.#offset = through
     const isLive = through >= this.#feed.log.head
     if (isLive) group.live.add(this)
     else this.#isBusy = true
     const taken = isLive ? undefined : () => { this.#feed.catchUp.add(this) }
-    if (text !== '') this.connection.deliver(new Frame(text), events, taken)
-    else taken?.()
+    if (text === '') {
+      taken?.()
+    } else {
+      const frame = new Frame(text)
+      if (!isLive && isForAll(records)) this.#feed.shelf.keep({ key: group.key, after, through, frame, events })
+      this.connection.deliver(frame, events, taken)
+    }
     if (ends !== null) this.connection.close(ends)
+  }
+
+  #givePiece ({ through, frame, events }: Piece): void {
+    this.#hasCaughtUp = true
+    this.#offset = through
+    this.#isBusy = true
+    this.connection.deliver(frame, events, () => { this.#feed.catchUp.add(this) })
   }
 
   // What it has coming was trimmed. If that was so before it was given anything, it came too late; else it is too slow.
@@ -265,4 +286,14 @@ export class Cursor {
   #isFor ({ except }: Record): boolean {
     return except === undefined || (except !== this.connection.id && except !== this.connection.name)
   }
+}
+
+// The batch, or less of it if it goes beyond this offset.
+function upTo (offset: number | null, batch: Batch): Batch {
+  if (offset === null || offset >= batch.through) return batch
+  return { records: batch.records.filter((record) => record.offset <= offset), through: offset }
+}
+
+function isForAll (records: readonly Record[]): boolean {
+  return records.every(({ except, ends }) => except === undefined && ends === undefined)
 }

@@ -15,6 +15,7 @@ import type { Draft } from './record.ts'
 import { formatPosition, parsePosition } from './position.ts'
 import type { Rights } from './rights.ts'
 import type { Filter, TopicEvent } from './selection.ts'
+import { Shelf } from './shelf.ts'
 
 /**
  * The app's topics and what is published on them. Augment it:
@@ -80,7 +81,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
       else tell(this, event, [topic], logger)
     })
     this.#fanOut = new FanOut(directory, coalesce)
-    this.#feed = { log, directory, catchUp: new CatchUp() }
+    this.#feed = { log, directory, catchUp: new CatchUp(), shelf: new Shelf() }
     this.#rights = rights
     this.#connections = connections
     this.#logger = logger
