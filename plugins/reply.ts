@@ -142,8 +142,11 @@ function begin (reply: FastifyReply, before: TakeOver | null): TakeOver {
 }
 
 function send (this: FastifyReply, payload?: unknown): FastifyReply {
-  this[kTakeOver]?.otherwise(payload)
-  return Object.getPrototypeOf(this).send.call(this, payload)
+  const takeOver = this[kTakeOver]
+  // `(request, reply) => reply.event(data)`: what a verb answers is no answer to the client.
+  const answer = typeof payload === 'boolean' && takeOver?.hasBegun === true ? undefined : payload
+  takeOver?.otherwise(answer)
+  return Object.getPrototypeOf(this).send.call(this, answer)
 }
 
 // What an async handler does that returns the reply: it waits for the response to end, so it has set its stream up.

@@ -112,6 +112,11 @@ export class TakeOver extends EventEmitter implements Opening {
     cut(reply.raw)
   }
 
+  /** Whether something was sent. */
+  get hasBegun (): boolean {
+    return this.#stage !== 'waiting' && this.#stage !== 'void'
+  }
+
   /** Watches what the handler answers: a failure after the take-over cuts the stream, silence before it starts one. */
   follow (result: unknown): unknown {
     this.#isHandling = false
