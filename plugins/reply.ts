@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, FastifyTypeProvider } from 'fastify'
 import fp from 'fastify-plugin'
 import { Connection, type Opening, type Sent } from '../lib/connection/connection.ts'
+import { JSON_CONTENT_TYPE } from '../lib/connection/formats.ts'
 import type { Host } from '../lib/connection/host.ts'
 import { PST_ERR_NOT_ACCEPTABLE, PST_ERR_OPTION } from '../lib/errors.ts'
 import { makeId } from '../lib/connection/id.ts'
@@ -190,7 +191,7 @@ function answerHead (request: FastifyRequest, reply: FastifyReply): FastifyReply
   const { formats } = request.routeOptions.config[kHost] as Host
   const choice = formats.choose(request.headers.accept)
   if (choice === null) throw new PST_ERR_NOT_ACCEPTABLE(formats.types.join(', '))
-  setStreamHeaders(reply, { contentType: choice === 'json' ? 'application/json; charset=utf-8' : choice.contentType, isNegotiated: formats.isNegotiated })
+  setStreamHeaders(reply, { contentType: choice === 'json' ? JSON_CONTENT_TYPE : choice.contentType, isNegotiated: formats.isNegotiated })
   return reply.send(Readable.from([]))   // which has no length, no more than the stream
 }
 

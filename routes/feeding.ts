@@ -1,10 +1,11 @@
 /** What the handler of a stream route returns: a source becomes the stream, anything else is an answer of its own. */
 import type { FastifyReply, RouteOptions } from 'fastify'
-import { type Reply, varyByAccept } from '../lib/connection/take-over.ts'
+import { JSON_CONTENT_TYPE } from '../lib/connection/formats.ts'
+import { setStreamHeaders } from '../lib/connection/take-over.ts'
 import { answerWith } from '../lib/source/answer.ts'
 import { collect } from '../lib/source/collect.ts'
+import { dismiss } from '../lib/source/pipe.ts'
 import { isResponse, type Source, toSource } from '../lib/source/source.ts'
-import { kHost } from '../lib/symbols.ts'
 import { isThenable } from '../lib/thenable.ts'
 
 type Handler = RouteOptions['handler']
@@ -25,16 +26,21 @@ function answer (reply: FastifyReply, result: unknown): unknown {
     if (result === undefined && connection.wantsJson && !reply.sent) throw connection.refusal
     return result
   }
-  if (isResponse(result)) copyHead(reply, result)
-  return connection.wantsJson ? collected(reply, source) : answerWith(connection, source)
+  if (isResponse(result) && result.headers.has('content-type')) return answerWith(connection, source, () => { copyHead(reply, result) })
+  if (connection.wantsJson) return collected(reply, source)
+  if (connection.isRefused) {
+    dismiss(connection, source)
+    throw connection.refusal
+  }
+  return answerWith(connection, source, () => { if (isResponse(result)) copyHead(reply, result) })
 }
 
 // For a client that can't stream, all of it at once.
 async function collected (reply: FastifyReply, source: Source): Promise<string | undefined> {
-  const json = await collect(reply.connection, source, reply.server[kHost].settings.maxBuffered)
+  const { connection } = reply
+  const json = await collect(connection, source, connection.settings.maxBuffered)
   if (json === null) return undefined   // the client has left
-  varyByAccept(reply as Reply)
-  reply.type('application/json; charset=utf-8')
+  setStreamHeaders(reply, { contentType: JSON_CONTENT_TYPE, isNegotiated: connection.isNegotiated })
   return json
 }
 

@@ -13,7 +13,7 @@ import type { Frame } from '../wire/frame.ts'
 import { Deadlines } from './deadlines.ts'
 import { Encoder } from './encoder.ts'
 import type { EventSchemas } from './event-schemas.ts'
-import type { Choice } from './formats.ts'
+import { type Choice, isJson } from './formats.ts'
 import type { Host, Log } from './host.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { freePlaces } from './limits.ts'
@@ -297,9 +297,16 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     return this.#encoder.refusal
   }
 
-  /** @internal Whether it wants no stream but all there is at once, as JSON. */
+  /** @internal Whether it accepts nothing that there is, and the app has not set a content type all the same. */
+  get isRefused (): boolean {
+    return this.#encoder.format === null && this.#opening !== null && this.#opening.contentType === undefined && !this.wantsJson
+  }
+
+  /** @internal Whether it wants no stream but all there is at once, as JSON: unless the app has set another content type. */
   get wantsJson (): boolean {
-    return this.#origin.choice === 'json'
+    if (this.#origin.choice !== 'json' || this.#opening === null) return false
+    const { contentType } = this.#opening
+    return contentType === undefined || isJson(contentType)
   }
 
   /** @internal What canSubscribe asks about. */

@@ -1,7 +1,7 @@
 /** The formats of a route, and which of them a client gets. */
 import { preferred } from '../wire/accept.ts'
 import { eventStream } from '../wire/event-stream.ts'
-import { type CustomFormat, type Format, fromCustom } from '../wire/format.ts'
+import { type CustomFormat, type Format, fromCustom, isOfFormat } from '../wire/format.ts'
 import { ndjson } from '../wire/ndjson.ts'
 import { plainText } from '../wire/plain-text.ts'
 
@@ -17,6 +17,11 @@ export const FORMAT_NAMES: readonly FormatName[] = ['event-stream', 'ndjson', 't
 
 /** What a client gets: a format; all at once, as JSON; or nothing that it accepts. */
 export type Choice = Format | 'json' | null
+
+const JSON_TYPE = 'application/json'
+
+/** What those get who want all at once. */
+export const JSON_CONTENT_TYPE = `${JSON_TYPE}; charset=utf-8`
 
 const BY_NAME = { 'event-stream': eventStream, ndjson, text: plainText, json: 'json' } as const
 
@@ -38,19 +43,24 @@ export class Formats {
 
   /** The media types, for those who asked for something else. */
   get types (): string[] {
-    return this.#choices.map((choice) => choice === 'json' ? 'application/json' : choice.type)
+    return this.#choices.map((choice) => choice === 'json' ? JSON_TYPE : choice.type)
   }
 
   /** @param accept the header */
   choose (accept: string | undefined): Choice {
     if (!this.isNegotiated) return this.#choices[0] ?? null
-    return preferred(accept, this.#choices, (choice) => choice === 'json' ? ['application/json'] : [choice.type, ...choice.aliases])
+    return preferred(accept, this.#choices, (choice) => choice === 'json' ? [JSON_TYPE] : [choice.type, ...choice.aliases])
   }
 
   /** The streaming format that has this test. */
   find (test: (format: Format) => boolean): Format | null {
     return this.#choices.find((choice): choice is Format => choice !== 'json' && test(choice)) ?? null
   }
+}
+
+/** Whether a `Content-Type` is that of all at once. */
+export function isJson (contentType: unknown): boolean {
+  return isOfFormat(contentType, { type: JSON_TYPE, aliases: [] })
 }
 
 function whole (custom: CustomFormat): Format {

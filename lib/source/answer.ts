@@ -8,23 +8,29 @@ import type { Source } from './source.ts'
 /**
  * Sends the source's items, then ends the stream. Resolves when the stream may open: with the first item, or when that
  * takes long.
+ * @param opening is called right before that
  * @throws what the source throws before that
  */
-export async function answerWith (connection: Connection<object>, source: Source): Promise<void> {
+export async function answerWith (connection: Connection<object>, source: Source, opening: () => void): Promise<void> {
   let isOpen = false
+  const open = () => {
+    if (isOpen) return
+    opening()
+    isOpen = true
+  }
   const first = new Promise<void>((resolve, reject) => {
-    const open = () => {
-      isOpen = true
+    const begin = () => {
+      open()
       resolve()
     }
-    pipe(connection, source, open).then((how) => {
-      open()
+    pipe(connection, source, begin).then((how) => {
+      begin()
       if (how === 'all') connection.close()
-    }, (error: unknown) => {
+    }).catch((error: unknown) => {
       if (isOpen) failSource(connection, error)
       else reject(error)
     })
   })
   await withPatience(first)
-  isOpen = true
+  open()
 }

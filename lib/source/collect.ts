@@ -10,12 +10,13 @@ import type { Source } from './source.ts'
 /**
  * @param limit bytes; a source that has more, or never ends, is told to stop
  * @returns null if the client left
- * @throws PST_ERR_TOO_LARGE, and what the source throws
+ * @throws PST_ERR_TOO_LARGE, PST_ERR_NOT_ACCEPTABLE for bytes, and what the source throws
  */
 export async function collect (connection: Connection<object>, source: Source, limit: number): Promise<string | null> {
   const items: string[] = []
   let size = 0
   const outcome = await drain(connection, source, (item) => {
+    if (item instanceof Uint8Array) throw connection.refusal   // they may be anything
     const line = item instanceof StreamEvent ? encodeStreamEvent(ndjson, item) : ndjson.encode(item)
     if (line === '') return true
     size += Buffer.byteLength(line)

@@ -126,6 +126,11 @@ function push (source: PushSource, { signal, take, first, cancel, note }: Draini
   }).finally(cancel)
 }
 
+/** Tells a source that nobody asks for anything that nothing is wanted. */
+export function dismiss (connection: Connection<object>, source: Source): void {
+  stop(source, connection.reason).catch((error: unknown) => { noteFailure(connection, error) })
+}
+
 async function stop (source: Source, reason: unknown): Promise<void> {
   await source.cancel(reason)
 }

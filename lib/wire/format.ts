@@ -58,7 +58,7 @@ export interface CustomFormat {
 }
 
 /** Whether a `Content-Type` is that of the format. */
-export function isOfFormat (contentType: unknown, { type, aliases }: Format): boolean {
+export function isOfFormat (contentType: unknown, { type, aliases }: Pick<Format, 'type' | 'aliases'>): boolean {
   if (typeof contentType !== 'string') return false
   const end = contentType.indexOf(';')
   const given = (end === -1 ? contentType : contentType.slice(0, end)).trim().toLowerCase()
