@@ -3,20 +3,23 @@
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
  */
 
-interface Range { type: string, subtype: string, quality: number }
+interface Range { type: string, subtype: string, isPlain: boolean, quality: number }
+
+// What a quoted parameter holds does not matter, and may look like anything.
+const QUOTED = /"(?:[^"\\]|\\.)*"?/g
 
 /**
  * Which of the choices the client likes best, the first one of those that it likes as much; null if it accepts none.
- * @param accept the header; without it everything is accepted
- * @param typesOf the media types of a choice, in lower case, without parameters
+ * @param accept the header; without it, or if there is nothing to be understood in it, everything is accepted
+ * @param typesOf the names of a choice's media type, in lower case, without parameters
  */
 export function preferred<Choice> (accept: string | undefined, choices: readonly Choice[], typesOf: (choice: Choice) => readonly string[]): Choice | null {
-  if (accept === undefined || accept.trim() === '') return choices[0] ?? null
-  const ranges = parse(accept)
+  const ranges = accept === undefined ? [] : parse(accept)
+  if (ranges.length === 0) return choices[0] ?? null
   let best: Choice | null = null
   let highest = 0
   for (const choice of choices) {
-    const quality = Math.max(...typesOf(choice).map((type) => qualityOf(type, ranges)))
+    const quality = qualityOf(typesOf(choice), ranges)
     if (quality <= highest) continue
     highest = quality
     best = choice
@@ -25,22 +28,40 @@ export function preferred<Choice> (accept: string | undefined, choices: readonly
 }
 
 function parse (accept: string): Range[] {
-  return accept.split(',').flatMap((element) => {
+  return accept.replace(QUOTED, '""').split(',').flatMap((element) => {
     const [range = '', ...parameters] = element.split(';').map((part) => part.trim().toLowerCase())
-    const [type = '', subtype] = range.split('/')
-    if (type === '' || subtype === undefined || subtype === '') return []
-    const weight = parameters.find((parameter) => /^q\s*=/.test(parameter))
-    const quality = weight === undefined ? 1 : Number(weight.slice(weight.indexOf('=') + 1))
-    return [{ type, subtype, quality: quality >= 0 && quality <= 1 ? quality : 0 }]
+    const [type = '', subtype = ''] = range.split('/')
+    if (type === '' || subtype === '') return []
+    const weight = parameters.findIndex((parameter) => /^q\s*=/.test(parameter))
+    const isPlain = weight === 0 || parameters.length === 0
+    return [{ type, subtype, isPlain, quality: weight === -1 ? 1 : toQuality(parameters[weight] as string) }]
   })
 }
 
+// A weight that is none is as good as unsaid: nobody names what he does not want.
+function toQuality (parameter: string): number {
+  const value = parameter.slice(parameter.indexOf('=') + 1).trim()
+  const quality = Number(value)
+  return value !== '' && quality >= 0 && quality <= 1 ? quality : 1
+}
+
 // [RFC 9110] "The most specific reference has precedence."
-function qualityOf (mediaType: string, ranges: readonly Range[]): number {
-  const [type, subtype] = mediaType.split('/')
-  const exact = ranges.filter((range) => range.type === type && range.subtype === subtype)
-  const partial = ranges.filter((range) => range.type === type && range.subtype === '*')
-  const any = ranges.filter((range) => range.type === '*' && range.subtype === '*')
-  const matching = exact.length !== 0 ? exact : partial.length !== 0 ? partial : any
-  return Math.max(0, ...matching.map(({ quality }) => quality))
+function qualityOf (names: readonly string[], ranges: readonly Range[]): number {
+  let quality = 0
+  let precedence = 0
+  for (const range of ranges) {
+    const own = precedenceOf(range, names)
+    if (own === 0 || own < precedence) continue
+    quality = own === precedence ? Math.max(quality, range.quality) : range.quality
+    precedence = own
+  }
+  return quality
+}
+
+// One with parameters names something more special than there is: it counts where there is nothing else.
+function precedenceOf ({ type, subtype, isPlain }: Range, names: readonly string[]): number {
+  if (names.includes(`${type}/${subtype}`)) return isPlain ? 4 : 3
+  if (subtype !== '*') return 0
+  if (type === '*') return 1
+  return names.some((name) => name.startsWith(`${type}/`)) ? 2 : 0
 }
