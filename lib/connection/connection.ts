@@ -97,7 +97,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#host = host
     this.#opening = opening
     this.#outbox = new Outbox(host.settings.highWaterMark)
-    this.#encoder = new Encoder(host.formats, origin.choice)
+    this.#encoder = new Encoder(host.formats, host.events, origin.choice)
     host.registry.expect(this)
   }
 
@@ -178,7 +178,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   /**
    * Sends one event.
    * @param data text goes out verbatim, everything else as JSON; or an event made by `event()`, which has its own fields
-   * @throws PST_ERR_DATA, PST_ERR_FIELD, PST_ERR_CONTENT_TYPE, PST_ERR_NOT_ACCEPTABLE, PST_ERR_ID; nothing is sent then
+   * @throws PST_ERR_DATA, PST_ERR_FIELD, PST_ERR_ARGUMENT, PST_ERR_CONTENT_TYPE, PST_ERR_NOT_ACCEPTABLE, PST_ERR_ID; nothing is sent then
    */
   event (data: unknown, options?: EventOptions | null): Sent {
     const text = this.#encode(data, options)
@@ -527,20 +527,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   #encode (data: unknown, options: EventOptions | null | undefined): string {
     const format = this.#needFormat()
     if (this.cursor !== null && (data instanceof StreamEvent ? data.fields : options)?.id !== undefined) throw new PST_ERR_ID()
-    const { events } = this.#host
-    if (events !== null) return this.#encodeDeclared(events, format, data, options ?? {})
-    return data instanceof StreamEvent ? encodeStreamEvent(format, data) : format.encode(data, options)
-  }
-
-  // As the route's schema says.
-  #encodeDeclared (events: EventSchemas, format: Format, data: unknown, options: EventOptions): string {
-    const fields = data instanceof StreamEvent ? data.fields : { ...options, data }
-    if (fields.data === undefined && data instanceof StreamEvent && fields.event === undefined) return encodeStreamEvent(format, data)
-    const json = events.serialize(fields.event, fields.data)
-    if (json === null) return data instanceof StreamEvent ? encodeStreamEvent(format, data) : format.encode(data, options)
-    checkFields(options)
-    const { event, id, retry } = fields
-    return format.encodeStored({ data: json, json: true, event, id: id === undefined ? undefined : String(id), retry })
+    return this.#encoder.encode(format, data, options)
   }
 
   // The one that the client chose, unless the app has set a content type; after the take-over the one of the response.

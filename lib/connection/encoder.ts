@@ -1,6 +1,9 @@
 /** The format of a connection's events, and whether one may follow what was written last. */
-import { PST_ERR_CONTENT_TYPE, PST_ERR_NOT_ACCEPTABLE } from '../errors.ts'
-import { type Format, isOfFormat } from '../wire/format.ts'
+import { PST_ERR_ARGUMENT, PST_ERR_CONTENT_TYPE, PST_ERR_NOT_ACCEPTABLE } from '../errors.ts'
+import { checkFields, type EventOptions } from '../wire/event-stream.ts'
+import { encodeStreamEvent, type Format, isOfFormat } from '../wire/format.ts'
+import { StreamEvent } from '../wire/stream-event.ts'
+import type { EventSchemas } from './event-schemas.ts'
 import type { Choice, Formats } from './formats.ts'
 
 // What tells the end of an event in any format is not longer.
@@ -8,14 +11,17 @@ const TAIL = 4
 
 export class Encoder {
   readonly #formats: Formats
+  readonly #events: EventSchemas | null
   #format: Format | null
   // Whether the response is of that format, as far as its content type is known.
   #isFormatted = false
   // The last bytes that the app wrote by itself; empty behind an event.
   #tail = ''
 
-  constructor (formats: Formats, choice: Choice) {
+  /** @param events what the route's schema declares; null: any */
+  constructor (formats: Formats, events: EventSchemas | null, choice: Choice) {
     this.#formats = formats
+    this.#events = events
     this.#format = choice === 'json' ? null : choice
   }
 
@@ -65,6 +71,27 @@ export class Encoder {
     return this.#format
   }
 
+  /**
+   * An event, as the route's schema says; empty if the format has nothing to say of it.
+   * @throws PST_ERR_DATA, PST_ERR_FIELD, PST_ERR_ARGUMENT, PST_ERR_EVENT
+   */
+  encode (format: Format, data: unknown, options: EventOptions | null | undefined): string {
+    if (data instanceof StreamEvent) {
+      if (options != null) throw new PST_ERR_ARGUMENT('event', 'no options beside an event made by event()', typeof options)
+      const { fields } = data
+      const isNone = fields.data === undefined && fields.event === undefined
+      const json = isNone ? null : this.#serialize(fields.event, fields.data)
+      if (json === null) return encodeStreamEvent(format, data)
+      const { event, id, retry } = fields
+      checkFields({ event, id, retry })
+      return stored(format, json, fields)
+    }
+    const json = this.#serialize(options?.event, data)
+    if (json === null) return format.encode(data, options)
+    if (options != null) checkFields(options)
+    return stored(format, json, options ?? {})
+  }
+
   /** An event was written. */
   ended (): void {
     this.#tail = ''
@@ -75,4 +102,14 @@ export class Encoder {
     const last = typeof bytes === 'string' ? bytes.slice(-TAIL) : Buffer.from(bytes.subarray(-TAIL)).toString('latin1')
     this.#tail = (this.#tail + last).slice(-TAIL)
   }
+
+  #serialize (event: string | undefined, data: unknown): string | null {
+    return this.#events === null ? null : this.#events.serialize(event, data)
+  }
+}
+
+function stored (format: Format, json: string, fields: EventOptions & { comment?: string | undefined }): string {
+  const { event, id, retry, comment } = fields
+  const ahead = comment === undefined ? '' : format.encodeComment?.(comment) ?? ''
+  return ahead + format.encodeStored({ data: json, json: true, event, id: id === undefined ? undefined : String(id), retry })
 }

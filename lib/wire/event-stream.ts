@@ -4,7 +4,7 @@
  */
 import { PST_ERR_DATA, PST_ERR_FIELD } from '../errors.ts'
 import type { Format } from './format.ts'
-import type { StreamEvent } from './stream-event.ts'
+import { StreamEvent } from './stream-event.ts'
 
 const HEARTBEAT_COMMENT = ': heartbeat\n'
 
@@ -146,7 +146,9 @@ function dataLines (text: string): string {
 }
 
 function json (data: unknown): string {
-  if (data instanceof Promise) throw new PST_ERR_DATA('a promise has to be awaited')   // JSON would make {} of it
+  // Of these JSON would make something that nobody meant.
+  if (data instanceof Promise) throw new PST_ERR_DATA('a promise has to be awaited')
+  if (data instanceof StreamEvent) throw new PST_ERR_DATA('it is an event itself, made by event()')
   let text: string | undefined
   try {
     text = JSON.stringify(data)

@@ -1,6 +1,6 @@
 /** How events look in a response: what every format has in common, and how an app makes its own. */
 import { PST_ERR_DATA } from '../errors.ts'
-import { encodeData, type EventOptions } from './event-stream.ts'
+import { checkFields, encodeComment, encodeData, type EventOptions } from './event-stream.ts'
 import type { StreamEvent } from './stream-event.ts'
 
 /** An event that has been serialised before: its data is text, or JSON. */
@@ -69,7 +69,10 @@ export function isOfFormat (contentType: unknown, { type, aliases }: Pick<Format
 export function encodeStreamEvent (format: Format, event: StreamEvent): string {
   if (format.encodeStreamEvent !== undefined) return format.encodeStreamEvent(event)
   const { data, comment, ...fields } = event.fields
-  return data === undefined && fields.event === undefined ? '' : format.encode(data === undefined ? '' : data, fields)
+  if (comment !== undefined) encodeComment(comment)   // what one format refuses all of them do
+  if (data !== undefined || fields.event !== undefined) return format.encode(data === undefined ? '' : data, fields)
+  checkFields(fields)
+  return ''
 }
 
 /** The whole of an app's own format. */
@@ -85,6 +88,7 @@ export function fromCustom ({ type, encode }: CustomFormat): Format {
     contentType: type,
     encode: (data, fields) => {
       encodeData(data)   // what no format could replay is refused by all of them
+      if (fields != null) checkFields(fields)
       return encodeParts(data, fields ?? {})
     },
     encodeStored: ({ data, json, event, id, retry }) => encodeParts(json ? JSON.parse(data) : data, { event, id, retry }),
