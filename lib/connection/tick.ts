@@ -3,9 +3,11 @@
 /** Called at the end of a tick in which it had something to send. */
 export interface Sender { endTick: () => void }
 
-// An awaited loop of sends runs in microtasks, which starve timers and sockets: after this long, room comes back in the
-// next turn.
-const FAIR_SHARE = 5
+/**
+ * An awaited loop of sends runs in microtasks, which starve timers and sockets: after this long, room comes back in the
+ * next turn, ms.
+ */
+export const FAIR_SHARE = 5
 
 // The clock costs a tenth of a small send: every fourth one reads it.
 const READ_CLOCK_EVERY = 4

@@ -1,9 +1,13 @@
 /** Takes item after item from a source, as fast as they find room, until one of the two ends. */
 import type { Connection, Sent } from '../connection/connection.ts'
 import { defer } from '../connection/deferred.ts'
+import { FAIR_SHARE, nextTurn } from '../connection/tick.ts'
 import { isThenable } from '../thenable.ts'
 import { noteFailure } from './failure.ts'
 import { isPull, type PullSource, type PushSource, type Source } from './source.ts'
+
+// Of what it sends a connection takes care; a source may also have nothing to send, and no end of it.
+const READ_CLOCK_EVERY = 64
 
 /** How it went: all was sent, or the connection ended before that. */
 export type Piped = 'all' | 'ended'
@@ -67,7 +71,8 @@ export async function drain (owner: Owner, source: Source, take: Take, first: ()
 
 async function pull (source: PullSource, { signal, take, first, cancel, note }: Draining): Promise<Piped> {
   let isFirst = true
-  for (;;) {
+  let began = performance.now()
+  for (let asked = 1; ; asked++) {
     let result: IteratorResult<unknown, unknown>
     try {
       const coming = source.next()
@@ -90,6 +95,10 @@ async function pull (source: PullSource, { signal, take, first, cancel, note }: 
     }
     if (done === true) return 'all'
     if (sent !== true && !await sent) return 'ended'
+    if (asked % READ_CLOCK_EVERY !== 0 || performance.now() - began < FAIR_SHARE) continue
+    await nextTurn()
+    if (connection.reason !== null) return 'ended'
+    began = performance.now()
   }
 }
 
