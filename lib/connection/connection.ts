@@ -349,9 +349,20 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#outbox.give(frame, written)
   }
 
-  /** @internal Sends a block of so many events that tells the client its position. */
-  tell (block: string, events: number): void {
+  /**
+   * @internal Sends a block of so many events that tells the client its position.
+   * @param encode the app's own format may fail at it, which nobody but the stream shall feel
+   */
+  tell (encode: (format: Format) => string, events: number): void {
+    let block: string
+    try {
+      block = encode(this.format)
+    } catch (err) {
+      this.fail(err)
+      return
+    }
     this.#deadlines.told = true
+    if (block === '') return
     this.#events += events
     this.#sendWhole(block)
   }
@@ -558,9 +569,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   // Never behind bytes that wait: they are a sign of life themselves, once the client takes them.
   #beat (): void {
     if (!this.#encoder.isBetween || this.#outbox.backlog !== 0) return
-    this.#deadlines.told = true
     const position = this.cursor?.hasBegun === true ? this.cursor.position : null   // before that it may owe a gap
-    const block = this.#encoder.need().encodeHeartbeat(this.#host.settings.heartbeatEvent, position)
-    if (block !== '') this.#sendWhole(block)
+    this.tell((format) => format.encodeHeartbeat(this.#host.settings.heartbeatEvent, position), 0)
   }
 }

@@ -15,7 +15,7 @@ export function failSource (connection: Connection<object>, err: unknown): void 
     connection.destroy('error')   // else the client would take it for the whole
     return
   }
-  connection.tell(block, 1)
+  connection.tell(() => block, 1)
   connection.close('error')
 }
 

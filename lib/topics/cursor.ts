@@ -102,9 +102,10 @@ export class Cursor {
   /** Tells the client where it is, or what it missed. */
   begin (): void {
     this.#hasBegun = true
-    const { format, position } = this
-    if (this.#gap !== null) this.connection.tell(encodeGap(format, this.#gap, position), 1)
-    else if (format.encodeId !== undefined) this.connection.tell(format.encodeId(position), 0)
+    const { position } = this
+    const gap = this.#gap
+    if (gap === null) this.connection.tell((format) => format.encodeId?.(position) ?? '', 0)
+    else this.connection.tell((format) => encodeGap(format, gap, position), 1)
   }
 
   /**
@@ -279,7 +280,7 @@ export class Cursor {
     }
     const gap: Gap = { reason: this.#hasCaughtUp ? 'overflow' : 'trimmed', from: this.position }
     this.#offset = this.#feed.log.head
-    this.connection.tell(encodeGap(this.format, gap, this.position), 1)
+    this.connection.tell((format) => encodeGap(format, gap, this.position), 1)
     this.advance()
   }
 
