@@ -1,6 +1,6 @@
 /** `fastify.stream`: a route like any other, with the settings of a stream. */
-import fastify, { type FastifyInstance, type FastifyRequest, type FastifyTypeProvider } from 'fastify'
-import pastelli, { type StreamOptions } from 'pastelli'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyTypeProvider } from 'fastify'
+import pastelli, { type Connection, event, type Producer, type StreamOptions } from 'pastelli'
 import { describe, expect, test } from 'tstyche'
 
 const app = fastify()
@@ -52,6 +52,34 @@ describe('the handler', () => {
       expect(request.raw.stream.session?.closed).type.toBe<boolean | undefined>()
       expect(reply.event('x')).type.toBe<boolean | Promise<boolean>>()
     })
+  })
+})
+
+describe('the handler of a resumable stream', () => {
+  test('gets what a producer knows of itself', () => {
+    app.stream<{ Params: { id: string } }>('/:id', { resumable: ({ params }) => params.id, abandonAfter: 1_000 }, async function * (request, reply, producer) {
+      expect(this).type.toBe<FastifyInstance>()
+      expect(request.params).type.toBe<{ id: string }>()
+      expect(reply.connection).type.toBe<Connection>()
+      expect(producer).type.toBe<Producer>()
+      expect(producer.signal).type.toBe<AbortSignal>()
+      yield 'token'
+    })
+    app.stream('/', { resumable: async () => 'key' }, () => ['token'])
+  })
+
+  test('gets it also where the schema declares events', () => {
+    app.stream('/', { resumable: () => 'key', schema: { events: { token: { type: 'string' } } } }, async function * (_request, _reply, { key }) {
+      expect(key).type.toBe<string>()
+      yield event({ event: 'token', data: key })
+    })
+  })
+
+  test('is the only one that does', () => {
+    // @ts-expect-error No overload matches this call
+    app.stream('/', { method: 'GET' }, (_request: FastifyRequest, _reply: FastifyReply, _producer: Producer) => {})
+    // @ts-expect-error No overload matches this call
+    app.stream('/', { resumable: () => 7 }, () => ['token'])
   })
 })
 
