@@ -4,7 +4,7 @@ import { PST_ERR_ARGUMENT, PST_ERR_OPTION } from '../lib/errors.ts'
 import { withPatience } from '../lib/source/patience.ts'
 import type { Producer } from '../lib/source/producers.ts'
 import { kHost } from '../lib/symbols.ts'
-import { INTERNAL } from '../lib/topics/topics.ts'
+import { producedTopic } from '../lib/topics/produced.ts'
 
 /** Names the stream of a request: who asks for the same one gets the same one. */
 export type ResumableKey<Request> = (request: Request) => string | Promise<string>
@@ -14,6 +14,7 @@ interface ResumableOptions { resumable: ResumableKey<FastifyRequest>, abandonAft
 type Handler = RouteOptions['handler']
 
 const ABANDON_AFTER = 60_000
+const MAX_KEY = 256
 
 /**
  * The handler as a producer: called for the first client of a key, with a third argument, the `Producer`.
@@ -27,10 +28,12 @@ export function resuming (route: string, { resumable, abandonAfter = ABANDON_AFT
   }
   return async function (request, reply) {
     const key: unknown = await resumable(request)
-    if (typeof key !== 'string' || key === '') throw new PST_ERR_ARGUMENT('resumable', 'a function that answers a key, some text', typeof key)
+    if (typeof key !== 'string' || key === '' || key.length > MAX_KEY) {
+      throw new PST_ERR_ARGUMENT('resumable', `a function that answers a key, a text of 1 to ${MAX_KEY} characters`, typeof key)
+    }
     const { topics, producers } = this[kHost]
     const { connection } = reply
-    const topic = `${INTERNAL}${route}\n${key}`
+    const topic = producedTopic(route, key)
     const remains = await topics.remains(connection.lastEventId, topic)
     if (connection.reason !== null) return   // the client has left
     if (remains === 'nothing') return await stop(reply)

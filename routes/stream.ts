@@ -134,13 +134,19 @@ function stream (fastify: FastifyInstance, _options: object, done: () => void): 
 }
 
 function declare (fastify: FastifyInstance, path: string, { topics, resumable, abandonAfter, ...options }: AnyOptions, handle: Handler): FastifyInstance {
+  if (resumable === undefined && abandonAfter !== undefined) throw new PST_ERR_OPTION('abandonAfter', 'given with resumable: no other stream is abandoned', String(abandonAfter))
   if (topics !== undefined && resumable !== undefined) throw new PST_ERR_OPTION('resumable', 'without topics: such a stream has one of its own', 'both')
-  const streaming = feeding(resumable === undefined ? handle : resuming(fastify.prefix + path, { resumable, abandonAfter }, handle))
+  const streaming = feeding(resumable === undefined ? handle : resuming(nameOf(fastify.prefix + path, options), { resumable, abandonAfter }, handle))
   const handler = topics === undefined ? streaming : subscribing(topics, streaming)
   const host = routeHost(fastify[kHost], options)
   // Fastify's HEAD twin comes along: it is answered without the handler.
   fastify.route({ ...options, url: path, handler, method: options.method ?? 'GET', config: { swaggerTransform: describeStream, ...options.config, [kHost]: host } })
   return fastify
+}
+
+// Tells it from every other route, and from none in a twin of this process.
+function nameOf (url: string, { method = 'GET', constraints = {} }: AnyOptions): string {
+  return JSON.stringify([method, url, constraints], (_key, value: unknown) => value instanceof RegExp ? String(value) : value)
 }
 
 // Subscribed before the handler runs: what is published from then on is not missed, and a refusal is a plain 403.

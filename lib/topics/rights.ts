@@ -1,6 +1,7 @@
 /** Who may be subscribed to what: the app's `canSubscribe`, asked on every subscription and again when the app says so. */
 import type { Connection } from '../connection/connection.ts'
 import { PST_ERR_FORBIDDEN } from '../errors.ts'
+import { isProduced } from './produced.ts'
 
 /** What the app says: true, or what stands for a no. */
 export type CanSubscribe<Request = unknown> = (request: Request, topic: string) => boolean | Promise<boolean>
@@ -25,6 +26,7 @@ export class Rights {
     const later: Array<Promise<void>> = []
     try {
       for (const topic of topics) {
+        if (isProduced(topic)) continue   // the app does not know it: its route has let the client in
         const answer = this.#canSubscribe(connection.request, topic)
         if (answer instanceof Promise) later.push(answer.then((may) => { demand(may, topic) }))
         else demand(answer, topic)

@@ -13,6 +13,7 @@ import type { Gap } from './gap.ts'
 import type { Log } from './log.ts'
 import type { Draft } from './record.ts'
 import { formatPosition, parsePosition } from './position.ts'
+import { isProduced } from './produced.ts'
 import type { Rights } from './rights.ts'
 import type { Filter, TopicEvent } from './selection.ts'
 import { Shelf } from './shelf.ts'
@@ -53,9 +54,6 @@ export interface TopicsEvents {
   idle: [topic: TopicName]
 }
 
-/** Topics that begin with this are nobody's but Pastelli's: an app can't name them. */
-export const INTERNAL = '\x01'
-
 const EARLIEST = 'earliest'
 const MAX_TOPIC = 256
 const FIELDS = ['event', 'retry', 'except', 'key']
@@ -77,7 +75,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
   constructor (log: Log, rights: Rights | null, connections: () => Iterable<Connection>, coalesce: number, logger: Logger) {
     super()
     const directory = new Directory((event, topic) => {
-      if (topic.startsWith(INTERNAL)) this.#watcher(event, topic)
+      if (isProduced(topic)) this.#watcher(event, topic)
       else tell(this, event, [topic], logger)
     })
     this.#fanOut = new FanOut(directory, coalesce)
@@ -176,7 +174,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
     return last.ends !== undefined && given === 1 ? 'nothing' : 'more'
   }
 
-  /** @internal Is told when internal topics become active and idle. */
+  /** @internal Is told when topics that are produced become active and idle. */
   watch (watcher: (event: 'active' | 'idle', topic: string) => void): void {
     this.#watcher = watcher
   }
