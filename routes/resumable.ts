@@ -1,8 +1,10 @@
 /** Resumable streams: the handler feeds a topic once, detached from any connection, and clients attach to it by position. */
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { Host } from '../lib/connection/host.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_OPTION } from '../lib/errors.ts'
+import { failSource } from '../lib/source/failure.ts'
 import { withPatience } from '../lib/source/patience.ts'
-import type { Producer } from '../lib/source/producers.ts'
+import type { Producer } from '../lib/source/run.ts'
 import { kHost } from '../lib/symbols.ts'
 import { producedTopic } from '../lib/topics/produced.ts'
 
@@ -33,14 +35,17 @@ export function resuming (route: string, { resumable, abandonAfter = ABANDON_AFT
     }
     const { topics, producers } = this[kHost]
     const { connection } = reply
+    const { events } = request.routeOptions.config[kHost] as Host
     const topic = producedTopic(route, key)
     const remains = await topics.remains(connection.lastEventId, topic)
     if (connection.reason !== null) return   // the client has left
-    if (remains === 'nothing') return await stop(reply)
-    topics.attach(connection, topic)
-    if (remains === 'more' && !producers.isRunning(topic)) return
+    if (remains.what === 'nothing') return await stop(reply)
+    topics.attach(connection, topic, remains)
+    if (remains.what === 'more' && !producers.isRunning(topic)) return
     const produce = (producer: Producer) => Reflect.apply(handler, this, [request, reply, producer]) as unknown
-    await withPatience(producers.run(topic, { key, abandonAfter, errorData: connection.settings.errorData, produce }))
+    const first = producers.run(topic, { key, abandonAfter, events, errorData: connection.settings.errorData, produce })
+    await withPatience(first)
+    first.catch((error: unknown) => { failSource(connection, error) })   // patience had an end, and the stream is open
   }
 }
 

@@ -31,15 +31,23 @@ function isOfTheEnd (error: unknown, { aborted, reason }: AbortSignal): boolean 
   return (aborted && error === reason) || name === 'AbortError' || code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
-// The app's hook may fail as well, and so may the app's format: then the client is told no more than by default, or nothing.
 function encodeFailure ({ format, settings, log, id }: Connection<object>, error: unknown): string | null {
-  for (const shape of new Set([settings.errorData, hideError])) {
+  const blame = (err: unknown) => { log.error({ err, connection: id }, 'what a client shall be told of a failure can\'t be sent') }
+  return shapeFailure(error, settings.errorData, (data) => format.encode(data, { event: 'error' }), blame)
+}
+
+/**
+ * What clients are told of an error. The app's hook may fail as well, and so may what encodes it: then it is no more than
+ * by default, or nothing.
+ */
+export function shapeFailure<Told> (error: unknown, errorData: (error: unknown) => unknown, encode: (data: unknown) => Told, blame: (error: unknown) => void): Told | null {
+  for (const shape of new Set([errorData, hideError])) {
     try {
       const data = shape(error)
-      if (isThenable(data)) data.then(undefined, () => {})   // too late, whatever it is: `encode` refuses it
-      return format.encode(data, { event: 'error' })
+      if (isThenable(data)) data.then(undefined, () => {})   // too late, whatever it is: it can't be encoded
+      return encode(data)
     } catch (err) {
-      log.error({ err, connection: id }, 'what a client shall be told of a failure can\'t be sent')
+      blame(err)
     }
   }
   return null

@@ -97,7 +97,7 @@ async function pull (source: PullSource, { signal, take, first, cancel, note }: 
     if (sent !== true && !await sent) return 'ended'
     if (asked % READ_CLOCK_EVERY !== 0 || performance.now() - began < FAIR_SHARE) continue
     await nextTurn()
-    if (connection.reason !== null) return 'ended'
+    if (signal.aborted) return 'ended'
     began = performance.now()
   }
 }
@@ -105,14 +105,19 @@ async function pull (source: PullSource, { signal, take, first, cancel, note }: 
 function push (source: PushSource, { signal, take, first, cancel, note }: Draining): Promise<Piped> {
   return new Promise<Piped>((resolve, reject) => {
     let isOver = false
+    const fail = (thrown: unknown) => {
+      isOver = true
+      reject(thrown)
+    }
     const next = (item: unknown) => {
       if (isOver || signal.aborted) return
       try {
-        if (take(item) === false) resolve('ended')
+        const sent = take(item)
+        if (sent === false) resolve('ended')
+        else if (sent !== true) sent.then(undefined, fail)
         first()
       } catch (error) {
-        isOver = true
-        reject(error)
+        fail(error)
       }
     }
     const error = (thrown: unknown) => {

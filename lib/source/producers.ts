@@ -1,63 +1,36 @@
-/** Producers of resumable streams: each feeds a topic once, whoever listens, and is told to stop when nobody does. */
+/** Producers of resumable streams: each topic is fed once, whoever listens, until nobody does. */
 import type { Log } from '../connection/host.ts'
-import { nextTurn } from '../connection/tick.ts'
-import { PST_ERR_ABANDONED, PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_ID } from '../errors.ts'
 import type { Topics } from '../topics/topics.ts'
-import { StreamEvent } from '../wire/stream-event.ts'
-import { drain, type Owner } from './pipe.ts'
-import { toSource } from './source.ts'
-
-/** What a producer knows of itself. */
-export interface Producer {
-  /** Names what it produces: who asks for the same key gets the same stream. */
-  readonly key: string
-  /** Aborts when nobody has listened for `abandonAfter`, and when the app closes. */
-  readonly signal: AbortSignal
-}
-
-/** What is to be produced, and on what terms. */
-export interface Production {
-  key: string
-  /** ms; 0: it runs to its end, whoever listens. */
-  abandonAfter: number
-  /** What clients are told of an error. */
-  errorData: (error: unknown) => unknown
-  /** Makes the source. */
-  produce: (producer: Producer) => unknown
-}
-
-interface Run { readonly first: Promise<void>, readonly abort: AbortController, readonly abandonAfter: number, timer: NodeJS.Timeout | null }
-
-// A source that never waits lets others have the event loop after so long, ms.
-const FAIR_SHARE = 5
-
-const SHUTDOWN = 'shutdown'
+import { type Production, Run } from './run.ts'
+import { Writer } from './writer.ts'
 
 export class Producers {
   readonly #topics: Topics
   readonly #log: Log
   readonly #runs = new Map<string, Run>()
+  #isStopped = false
 
   constructor (topics: Topics, log: Log) {
     this.#topics = topics
     this.#log = log
-    topics.watch((event, topic) => { this.#watch(event, topic) })
+    topics.watch((event, topic) => {
+      if (event === 'active') this.#runs.get(topic)?.attend()
+      else this.#runs.get(topic)?.leave()
+    })
   }
 
   /**
-   * Starts what feeds the topic, unless it runs. Resolves with its first item.
+   * Starts what feeds the topic, unless it runs or has run. Resolves with its first item, or when it is stopped.
    * @throws what it throws before that: then nothing was produced, and the next one may try again
    */
-  run (topic: string, production: Production): Promise<void> {
+  async run (topic: string, production: Production): Promise<void> {
     const running = this.#runs.get(topic)
-    if (running !== undefined) return running.first
-    const abort = new AbortController()
-    const first = new Promise<void>((resolve, reject) => {
-      // Not at once: it shall find itself running.
-      queueMicrotask(() => { void this.#feed(topic, production, abort, resolve, reject) })
-    })
-    this.#runs.set(topic, { first, abort, abandonAfter: production.abandonAfter, timer: null })
-    return first
+    if (running?.isVoid === false) return await running.first
+    if (this.#isStopped) return
+    const run = new Run(production, new Writer(this.#topics, topic, production.events), this.#log)
+    this.#runs.set(topic, run)
+    void this.#feed(topic, run)
+    await run.first
   }
 
   /** Whether something feeds the topic. */
@@ -67,72 +40,13 @@ export class Producers {
 
   /** Stops all of them. */
   stop (): void {
-    for (const { abort, timer } of this.#runs.values()) {
-      if (timer !== null) clearTimeout(timer)
-      abort.abort(SHUTDOWN)
-    }
+    this.#isStopped = true
+    for (const run of this.#runs.values()) run.stop('shutdown')
   }
 
-  #watch (event: 'active' | 'idle', topic: string): void {
-    const run = this.#runs.get(topic)
-    if (run === undefined) return
-    if (run.timer !== null) clearTimeout(run.timer)
-    run.timer = event === 'active' || run.abandonAfter === 0 ? null : setTimeout(() => { run.abort.abort('abandoned') }, run.abandonAfter)
-  }
-
-  async #feed (topic: string, { key, errorData, produce }: Production, { signal }: AbortController, resolve: () => void, reject: (error: unknown) => void): Promise<void> {
-    let hasBegun = false
-    const first = () => {
-      hasBegun = true
-      resolve()
-    }
-    try {
-      const source = toSource(await produce({ key, signal }))
-      if (source === null) throw new PST_ERR_ARGUMENT('resumable', 'a handler that returns an iterable, a stream or an observable', 'another kind')
-      const owner: Owner = { id: key, signal, log: this.#log }
-      if (await drain(owner, source, this.#take(topic), first) === 'ended') throw new PST_ERR_ABANDONED(String(signal.reason))
-      await this.#topics.append(topic, '', { ends: 'server' })
-    } catch (error) {
-      if (!hasBegun) reject(error)
-      else if (signal.reason !== SHUTDOWN) await this.#fail(topic, error, errorData)   // else clients come back to another process
-    } finally {
-      const timer = this.#runs.get(topic)?.timer ?? null
-      if (timer !== null) clearTimeout(timer)
-      this.#runs.delete(topic)
-    }
-  }
-
-  // Into the log as fast as it takes it: its clients have cursors, and wait for nobody.
-  #take (topic: string): (item: unknown) => boolean | Promise<boolean> {
-    let shareBegan = performance.now()
-    return (item) => {
-      const appended = this.#append(topic, item)
-      if (appended instanceof Promise) return appended.then(() => true)
-      const now = performance.now()
-      if (now - shareBegan < FAIR_SHARE) return true
-      return nextTurn().then(() => {
-        shareBegan = performance.now()
-        return true
-      })
-    }
-  }
-
-  #append (topic: string, item: unknown): string | Promise<string> {
-    if (item instanceof Uint8Array) throw new PST_ERR_CHUNK('bytes in a resumable stream, which has events only')
-    if (!(item instanceof StreamEvent)) return this.#topics.append(topic, item, {})
-    const { data, event, id, retry } = item.fields
-    if (id !== undefined) throw new PST_ERR_ID()
-    if (data === undefined && event === undefined) return ''   // a comment is for those who are here
-    return this.#topics.append(topic, data === undefined ? '' : data, { event, retry })
-  }
-
-  async #fail (topic: string, err: unknown, errorData: (error: unknown) => unknown): Promise<void> {
-    if (!(err instanceof PST_ERR_ABANDONED)) this.#log.error({ err }, 'the source of a resumable stream failed')
-    try {
-      await this.#topics.append(topic, errorData(err), { event: 'error' })
-      await this.#topics.append(topic, '', { ends: 'error' })
-    } catch (err) {
-      this.#log.error({ err }, 'the end of a resumable stream could not be told')
-    }
+  async #feed (topic: string, run: Run): Promise<void> {
+    await run.feed()
+    if (this.#runs.get(topic) === run) this.#runs.delete(topic)
+    run.attend()   // its last client may have left while it came to its end
   }
 }

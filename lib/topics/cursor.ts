@@ -8,6 +8,7 @@ import { encodeGap, type Gap } from './gap.ts'
 import { type Group, type Payload, WRITE_BYTES } from './group.ts'
 import type { Batch, Log } from './log.ts'
 import { formatPosition } from './position.ts'
+import { isProduced } from './produced.ts'
 import type { Record } from './record.ts'
 import { type Filter, select, type Selection, type Subscriptions } from './selection.ts'
 import type { Piece, Shelf } from './shelf.ts'
@@ -229,7 +230,7 @@ export class Cursor {
       this.#isBusy = true
       connection.deliver(frame, events, () => { this.#feed.catchUp.add(this) })
     }
-    if (ends !== null) connection.close(ends)
+    if (ends !== null) this.#close(ends)
   }
 
   #give (group: Group, batch: Batch | null): void {
@@ -262,7 +263,13 @@ export class Cursor {
       if (!isLive && isForAll(records)) this.#feed.shelf.keep({ key: group.key, after, through, frame, events })
       this.connection.deliver(frame, events, taken)
     }
-    if (ends !== null) this.connection.close(ends)
+    if (ends !== null) this.#close(ends)
+  }
+
+  // A format that can't say that the source has failed must not look whole.
+  #close (ends: 'server' | 'error'): void {
+    if (ends === 'error' && !this.format.hasTypes) this.connection.destroy(ends)
+    else this.connection.close(ends)
   }
 
   #givePiece ({ through, frame, events }: Piece): void {
@@ -279,7 +286,10 @@ export class Cursor {
       return
     }
     const gap: Gap = { reason: this.#hasCaughtUp ? 'overflow' : 'trimmed', from: this.position }
-    this.#offset = this.#feed.log.head
+    const { log } = this.#feed
+    const topics = [...this.subscriptions.keys()]
+    // Of what is produced its end must not be passed over.
+    this.#offset = topics.some(isProduced) ? log.earliest(topics) : log.head
     this.connection.tell((format) => encodeGap(format, gap, this.position), 1)
     this.advance()
   }

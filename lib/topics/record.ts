@@ -16,7 +16,9 @@ export interface Draft {
   except?: string | undefined
   /** The publisher's own: of two appends to one topic with the same key, the second changes nothing. */
   key?: string | undefined
-  /** It is nothing but the end of the topic: connections that have everything close with this reason. */
+  /** It is the first that a producer gave: nothing of its topic came before it. */
+  begins?: true | undefined
+  /** It is the end of the topic: connections that have everything close with this reason. Without data it is nothing else. */
   ends?: 'server' | 'error' | undefined
 }
 
@@ -31,13 +33,14 @@ export class Record implements Readonly<Draft & StoredEvent> {
   readonly retry: number | undefined
   readonly except: string | undefined
   readonly key: string | undefined
+  readonly begins: true | undefined
   readonly ends: 'server' | 'error' | undefined
   /** As an event stream has it. */
   readonly block: string
   /** Of the block, in bytes. */
   readonly size: number
 
-  constructor (epoch: string, offset: number, { topic, data, json, event, retry, except, key, ends }: Draft) {
+  constructor (epoch: string, offset: number, { topic, data, json, event, retry, except, key, begins, ends }: Draft) {
     this.offset = offset
     this.id = formatPosition(epoch, offset)
     this.topic = topic
@@ -47,14 +50,16 @@ export class Record implements Readonly<Draft & StoredEvent> {
     this.retry = retry
     this.except = except
     this.key = key
+    this.begins = begins
     this.ends = ends
-    this.block = ends === undefined ? eventStream.encodeStored(this) : ''
+    this.block = ends !== undefined && data === '' && event === undefined ? '' : eventStream.encodeStored(this)
     this.size = Buffer.byteLength(this.block)
   }
 
   /** As this format has it. */
   as (format: Format): string {
-    return format === eventStream || this.ends !== undefined ? this.block : format.encodeStored(this)
+    if (format === eventStream || this.block === '') return this.block
+    return this.ends !== undefined && !format.hasTypes ? '' : format.encodeStored(this)
   }
 
   /** What was published. */

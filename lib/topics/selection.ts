@@ -55,7 +55,7 @@ export function select (records: readonly Record[], start: number, subscriptions
     const record = records[end] as Record
     if (record.ends !== undefined) {
       ends = record.ends
-      continue
+      if (record.as(format) === '') continue
     }
     const filter = subscriptions.get(record.topic) ?? null
     if (filter !== null && !filter(eventOf(record))) continue

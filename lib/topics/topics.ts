@@ -11,7 +11,7 @@ import { Directory } from './directory.ts'
 import { FanOut } from './fan-out.ts'
 import type { Gap } from './gap.ts'
 import type { Log } from './log.ts'
-import type { Draft } from './record.ts'
+import type { Draft, Record } from './record.ts'
 import { formatPosition, parsePosition } from './position.ts'
 import { isProduced } from './produced.ts'
 import type { Rights } from './rights.ts'
@@ -52,6 +52,19 @@ export interface TopicsEvents {
   active: [topic: TopicName]
   /** The last one has gone. */
   idle: [topic: TopicName]
+}
+
+/** What there is of a topic that is produced, for one client. */
+export interface Remains {
+  /** - `none`: it was never produced, or trimmed as a whole
+   * - `nothing`: it has ended, and the client has everything
+   * - `more`: the rest, whether it is there or comes yet
+   */
+  readonly what: 'none' | 'nothing' | 'more'
+  /** The offset behind which the client goes on. */
+  readonly after: number
+  /** What lies between there and where the client was. */
+  readonly gap: Gap | null
 }
 
 const EARLIEST = 'earliest'
@@ -107,12 +120,12 @@ export class Topics extends EventEmitter<TopicsEvents> {
     checkTopic(topic)
     checkOptions(options)
     const { except, ...rest } = options
-    return this.append(topic, data, { ...rest, except: typeof except === 'object' ? except.id : except })
+    return this.append({ ...rest, topic, data: encodeData(data), json: typeof data !== 'string', except: typeof except === 'object' ? except.id : except })
   }
 
-  /** @internal `publish`, without its checks. */
-  append (topic: string, data: unknown, fields: Omit<Draft, 'topic' | 'data' | 'json'>): string | Promise<string> {
-    return this.#feed.log.append({ ...fields, topic, data: encodeData(data), json: typeof data !== 'string' })
+  /** @internal */
+  append (draft: Draft): string | Promise<string> {
+    return this.#feed.log.append(draft)
   }
 
   /**
@@ -152,26 +165,23 @@ export class Topics extends EventEmitter<TopicsEvents> {
     return admission
   }
 
-  /** @internal Gives all of a topic, from where the client was, else from its start. */
-  attach (connection: Connection, topic: string): void {
-    const { lastEventId } = connection
-    const start = this.#feed.log.earliest([topic])
-    const place = lastEventId === null ? start : this.#locate(lastEventId)
-    connection.cursor = typeof place === 'number'
-      ? new Cursor(connection, this.#feed, place, null, true)
-      : new Cursor(connection, this.#feed, start, place, true)
+  /** @internal Gives all that remains of a topic that is produced. */
+  attach (connection: Connection, topic: string, { after, gap }: Remains): void {
+    connection.cursor = new Cursor(connection, this.#feed, after, gap, true)
     connection.cursor.subscribe([topic], null)
   }
 
-  /** @internal What is left of a topic for this client: of one that has ended, nothing or more; or it goes on; or there is none. */
-  async remains (lastEventId: string | null, topic: string): Promise<'nothing' | 'more' | 'none'> {
+  /** @internal What remains of a topic that is produced, for a client that was there. */
+  async remains (lastEventId: string | null, topic: string): Promise<Remains> {
     const { log } = this.#feed
-    const all = await log.read([topic], log.earliest([topic]), Infinity)
-    const last = all?.records.at(-1)
-    if (last === undefined) return 'none'
-    const place = lastEventId === null ? 0 : this.#locate(lastEventId)
-    const given = all?.records.filter(({ offset, ends }) => typeof place !== 'number' || offset > place || ends !== undefined).length
-    return last.ends !== undefined && given === 1 ? 'nothing' : 'more'
+    const records = await this.#retained(topic)
+    const place = lastEventId === null ? null : this.#locate(lastEventId)
+    const isTrimmed = typeof place === 'number' ? log.isTrimmed([topic], place) : records[0]?.begins === undefined && records.length !== 0
+    const gap: Gap | null = typeof place === 'object' && place !== null ? place : isTrimmed ? { reason: 'trimmed', from: lastEventId } : null
+    const after = typeof place === 'number' && !isTrimmed ? place : log.earliest([topic])
+    if (records.length === 0) return { what: 'none', after, gap }
+    const isWhole = gap === null && records.at(-1)?.ends !== undefined && !records.some(({ offset, block }) => offset > after && block !== '')
+    return { what: isWhole ? 'nothing' : 'more', after, gap }
   }
 
   /** @internal Is told when topics that are produced become active and idle. */
@@ -183,6 +193,14 @@ export class Topics extends EventEmitter<TopicsEvents> {
   unsubscribe ({ cursor }: Connection, topics: string | readonly string[]): void {
     const names = namesOf(topics)
     cursor?.unsubscribe(names)
+  }
+
+  async #retained (topic: string): Promise<readonly Record[]> {
+    const { log } = this.#feed
+    for (;;) {
+      const batch = await log.read([topic], log.earliest([topic]), Infinity)
+      if (batch !== null) return batch.records   // else it was trimmed meanwhile
+    }
   }
 
   // Nothing is given before the answer, which keeps the log's order; what is unsubscribed before it is not subscribed.

@@ -228,15 +228,15 @@ export function logContract (t: Test, open: Open, runs = 300): void {
     const { log, heard } = await begin(t, open)
     const extras: Array<Partial<Draft>> = [
       {}, { event: '' }, { event: 'grüezi: 🎨' }, { retry: 0 }, { retry: 2 ** 53 - 1 }, { except: '' }, { except: 'some\nbody' }, { key: '' }, { key: 'grüezi\0\n' },
-      { ends: 'server' }, { data: '{}', json: true, ends: 'error' },
+      { begins: true }, { ends: 'server' }, { data: '{}', json: true, event: 'error', ends: 'error' },
       { topic: 'b', data: '{}', json: true, event: 'e', retry: 1, except: 'x', key: 'k' }
     ]
     for (const extra of extras) await log.append({ ...draft('a'), ...extra })
     await until(() => heard.length === extras.length, 'all were heard')
     const { records } = await readFrom(log, ['a', 'b'], 0) as Batch
-    const none = { event: undefined, retry: undefined, except: undefined, key: undefined, ends: undefined }
+    const none = { event: undefined, retry: undefined, except: undefined, key: undefined, begins: undefined, ends: undefined }
     for (const found of [heard, records]) {
-      const fields = found.map(({ topic, data, json, event, retry, except, key, ends }) => ({ topic, data, json, event, retry, except, key, ends }))
+      const fields = found.map(({ topic, data, json, event, retry, except, key, begins, ends }) => ({ topic, data, json, event, retry, except, key, begins, ends }))
       t.strictSame(fields, extras.map((extra) => ({ ...draft('a'), ...none, ...extra })))
     }
     t.same(records.map(({ id, block, size }) => [id, block, size]), heard.map(({ id, block, size }) => [id, block, size]))

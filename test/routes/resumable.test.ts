@@ -2,9 +2,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t from 'tap'
 import { EventSource } from 'undici'
-import { event, memoryLog, type PastelliOptions, type StreamOptions } from '../../index.ts'
+import { event, type Log, memoryLog, type PastelliOptions, type StreamOptions } from '../../index.ts'
 import { Script } from '../support/script.ts'
-import { type Server, type ServerOptions, start } from '../support/server.ts'
+import { type LogLine, type Server, type ServerOptions, start } from '../support/server.ts'
 import { connect } from '../support/socket.ts'
 import { subscribe, type Subscriber } from '../support/subscriber.ts'
 import { until } from '../support/until.ts'
@@ -175,6 +175,63 @@ await t.test('a client that reads nothing while the stream runs gets all of it w
   client.resume()
   await client.ended()
   t.same(client.data, items)
+})
+
+await t.test('a client that comes back to a part that was trimmed is told so, and gets what there is', async (t) => {
+  const server = await stage(t, {}, { pastelli: { log: memoryLog({ events: 4 }) } })
+  const { origin, script } = server
+  const first = await open(t, server)
+  script.give(...tokens(1, 10))
+  await first.count(10)
+  const ids = idsOf(server, 10)
+  const clients = await Promise.all([3, 5, 6, 7].map((n) => subscribe(t, origin, '/a', { lastEventId: ids[n] })))
+  const newcomer = await subscribe(t, origin, '/a')
+  script.give('t11').end()
+  const [third, fifth, sixth, seventh] = clients as [Subscriber, Subscriber, Subscriber, Subscriber]
+  for (const client of [third, fifth]) {
+    await client.ended()
+    t.same(client.gaps, [{ reason: 'trimmed', from: ids[client === third ? 3 : 5], to: ids[6] }])
+    t.equal(client.events[0]?.event, 'gap')
+    t.same(client.data, tokens(7, 11))
+  }
+  await Promise.all([sixth.ended(), seventh.ended(), newcomer.ended()])
+  t.same([sixth.data, sixth.gaps], [tokens(7, 11), []])
+  t.same([seventh.data, seventh.gaps], [tokens(8, 11), []])
+  t.same(newcomer.gaps, [{ reason: 'trimmed', from: null, to: ids[6] }], 'one that comes too late for the start is told as well')
+  t.same(newcomer.data, tokens(7, 11))
+})
+
+await t.test('of a stream whose tokens were all trimmed, but not its end, nobody is told that it has everything', async (t) => {
+  const server = await stage(t, {}, { pastelli: { log: memoryLog({ events: 1 }) } })
+  const { origin, script } = server
+  const first = await open(t, server)
+  script.give(...tokens(1, 3)).end()
+  await first.ended()
+  const ids = idsOf(server, 3)
+  const [late, second, newest] = await Promise.all([subscribe(t, origin, '/a'), subscribe(t, origin, '/a', { lastEventId: ids[2] }), subscribe(t, origin, '/a', { lastEventId: ids[3] })])
+  await Promise.all([late.ended(), second.ended()])
+  t.same(late.gaps, [{ reason: 'trimmed', from: null, to: ids[3] }])
+  t.same(second.gaps, [{ reason: 'trimmed', from: ids[2], to: ids[3] }])
+  t.equal(newest.status, 204, 'but who has')
+  t.equal(script.runs.length, 1)
+})
+
+await t.test('a stream that was trimmed as a whole runs again, and only who was there before is told of a gap', async (t) => {
+  const server = await stage(t, {}, { pastelli: { log: memoryLog({ events: 3 }) } })
+  const { app, origin, script } = server
+  script.give('t1', 't2').end()
+  await (await subscribe(t, origin, '/a')).ended()
+  for (let i = 0; i < 3; i++) app.topics.publish('other', i)
+  const newcomer = await subscribe(t, origin, '/a')
+  await newcomer.ended()
+  t.same([newcomer.data, newcomer.gaps], [tokens(1, 2), []])
+  t.equal(script.runs.length, 2)
+  const ids = idsOf(server, 2)
+  const back = await subscribe(t, origin, '/a', { lastEventId: ids[1] })
+  await back.ended()
+  t.match(back.gaps, [{ reason: 'trimmed', from: ids[1] }])
+  t.same(back.data, tokens(1, 2))
+  t.equal(script.runs.length, 2)
 })
 
 await t.test('a position of another life of the log, or none at all: one gap, and then all of it', async (t) => {
@@ -393,8 +450,59 @@ await t.test('by POST, with a key from the body', async (t) => {
   t.same(script.runs.map(({ key }) => key), ['a'])
 })
 
+await t.test('of those who ask at once, one starts it, also where the log takes its time', async (t) => {
+  const { app, origin, script } = await stage(t, {}, { pastelli: { log: slowToRead() } })
+  script.give('t1', 't2').end()
+  const clients = await Promise.all(Array.from({ length: 12 }, async (_, i) => {
+    await new Promise((resolve) => { setTimeout(resolve, i * 2) })
+    return await subscribe(t, origin, '/a')
+  }))
+  for (const client of clients) {
+    await client.ended()
+    t.same(client.data, tokens(1, 2))
+  }
+  t.equal(script.runs.length, 1)
+  await until(() => app.connections.size === 0)
+})
+
+await t.test('the events of a schema are serialised by it, and no others are produced', async (t) => {
+  const token = { type: 'object', properties: { text: { type: 'string' } } }
+  const { origin, lines } = await start(t, (app) => {
+    app.stream('/:id', { resumable: byId, schema: { events: { token, message: { type: 'string' } } } }, async function * (request) {
+      yield event({ event: 'token', data: { text: 't1', secret: 'left out' } })
+      yield 't2'
+      if (byId(request) === 'undeclared') yield event({ event: 'tock', data: {} }) as never
+    })
+  })
+  const good = await subscribe(t, origin, '/a')
+  await good.ended()
+  t.same(good.events.map(({ event, data }) => [event, data]), [['token', '{"text":"t1"}'], ['message', 't2']])
+  const bad = await subscribe(t, origin, '/undeclared')
+  await bad.ended()
+  t.same(bad.events.map(({ event }) => event), ['token', 'message', 'error'])
+  t.match(lines('the source of a resumable stream failed').map(({ err }: LogLine) => err?.code), ['PST_ERR_EVENT'])
+})
+
 /** A client of a stream that has given nothing yet. */
 async function open (t: Parameters<typeof start>[0], { origin, script }: Stage): Promise<Subscriber> {
   script.give(event({ comment: 'it opens the stream' }))
   return await subscribe(t, origin, '/a')
+}
+
+/** A log like one behind a network: it takes its time to answer what it has. */
+function slowToRead (): Log {
+  const log = memoryLog()
+  return {
+    get epoch () { return log.epoch },
+    get head () { return log.head },
+    follow: (listener) => log.follow(listener),
+    append: (draft) => log.append(draft),
+    read: async (topics, after, limit) => {
+      const batch = log.read([...topics], after, limit)
+      await new Promise((resolve) => { setTimeout(resolve, 10) })
+      return batch
+    },
+    isTrimmed: (topics, after) => log.isTrimmed(topics, after),
+    earliest: (topics) => log.earliest(topics)
+  }
 }

@@ -1,0 +1,77 @@
+/** Writes what a source gives into the topic of a resumable stream, from its first event to its end. */
+import type { EventSchemas } from '../connection/event-schemas.ts'
+import { nextTurn } from '../connection/tick.ts'
+import { PST_ERR_CHUNK, PST_ERR_ID } from '../errors.ts'
+import type { Draft } from '../topics/record.ts'
+import type { Topics } from '../topics/topics.ts'
+import { checkFields, encodeData } from '../wire/event-stream.ts'
+import { StreamEvent } from '../wire/stream-event.ts'
+
+// A source that never waits lets others have the event loop after so long, ms.
+const FAIR_SHARE = 5
+
+export class Writer {
+  readonly #topics: Topics
+  readonly #topic: string
+  readonly #events: EventSchemas | null
+  #hasBegun = false
+  #shareBegan = performance.now()
+
+  /** @param events what the route declares; null: anything */
+  constructor (topics: Topics, topic: string, events: EventSchemas | null) {
+    this.#topics = topics
+    this.#topic = topic
+    this.#events = events
+  }
+
+  /** Whether somebody has written into the topic before. */
+  async isLate (): Promise<boolean> {
+    const { what } = await this.#topics.remains(null, this.#topic)
+    return what !== 'none'
+  }
+
+  /**
+   * Takes an item, as fast as the log does: its clients have cursors, and wait for nobody.
+   * @throws what the item can't be sent for
+   */
+  take (item: unknown): boolean | Promise<boolean> {
+    const appended = this.#write(item)
+    if (appended instanceof Promise) return appended.then(() => true)
+    if (performance.now() - this.#shareBegan < FAIR_SHARE) return true
+    return nextTurn().then(() => {
+      this.#shareBegan = performance.now()
+      return true
+    })
+  }
+
+  /** The source has ended. */
+  end (): string | Promise<string> {
+    return this.#append({ data: '', json: false, ends: 'server' })
+  }
+
+  /** The source has failed. */
+  fail (data: unknown): string | Promise<string> {
+    return this.#append({ data: encodeData(data), json: typeof data !== 'string', event: 'error', ends: 'error' })
+  }
+
+  #write (item: unknown): string | Promise<string> {
+    if (item instanceof Uint8Array) throw new PST_ERR_CHUNK('bytes in a resumable stream, which has events only')
+    if (!(item instanceof StreamEvent)) return this.#append(this.#encode(item))
+    const { data, event, id, retry } = item.fields
+    if (id !== undefined) throw new PST_ERR_ID()
+    checkFields({ event, retry })
+    if (data === undefined && event === undefined) return ''   // a comment is for those who are here
+    return this.#append({ ...this.#encode(data === undefined ? '' : data, event), event, retry })
+  }
+
+  #encode (data: unknown, event?: string): Pick<Draft, 'data' | 'json'> {
+    const json = this.#events?.serialize(event, data) ?? null
+    return json === null ? { data: encodeData(data), json: typeof data !== 'string' } : { data: json, json: true }
+  }
+
+  #append (draft: Omit<Draft, 'topic' | 'begins'>): string | Promise<string> {
+    const begins = this.#hasBegun ? undefined : true
+    this.#hasBegun = true
+    return this.#topics.append({ ...draft, topic: this.#topic, begins })
+  }
+}
