@@ -177,6 +177,20 @@ t.test('direct events to a client that is behind are bounded as ever', async (t)
   await witness.sees(t, 'overflow')
 })
 
+t.test('what the app sends or subscribes brings no more of the log to a client that has not taken the last of it', async (t) => {
+  const { app, connection } = await stall(t, { log: memoryLog({ events: 10_000, bytes: 100_000_000 }) })
+  await publish(app, 1, MANY)
+  const { bytes } = connection
+  for (let i = 0; i < 10; i++) {
+    connection.event('e')
+    connection.comment('c')
+    connection.chunk('data: c\n\n')
+    connection.subscribe(`topic ${i}`)
+    await turn()
+  }
+  t.equal(connection.bytes - bytes, 10 * (9 + 5 + 9))
+})
+
 t.test('a topic subscribed while the client is behind joins in its place', async (t) => {
   const { app, client, connection } = await stall(t, { log: memoryLog({ events: 10_000, bytes: 100_000_000 }) })
   await publish(app, 1, MANY)
