@@ -11,7 +11,7 @@ import { until } from '../support/until.ts'
 
 const SEED = Number(process.env.PASTELLI_FUZZ_SEED ?? Date.now() % 2 ** 31)
 const CLIENTS = 8
-const STEPS = 3_000
+const STEPS = 2_000
 const EXTRAS = ['x', 'y', 'z']
 
 const turn = () => new Promise(setImmediate)
