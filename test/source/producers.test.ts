@@ -342,7 +342,7 @@ t.test('one that would start when the app is closing does not', async (t) => {
   await turn()
   decide('a')
   const [response] = await Promise.all([waiting, closing])
-  t.match(await response.text(), /^retry: \d+\n\n$/m)
+  t.match(await response.text(), /^retry: \d+\n\n/m)
   t.equal(script.runs.length, 0)
 })
 

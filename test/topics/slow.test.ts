@@ -154,6 +154,7 @@ t.test('a slow reader catches up with sips, and is live in the end', async (t) =
   t.teardown(() => { clearInterval(sips) })
   const most = await publish(app, 1, MANY, connection)
   clearInterval(sips)
+  await new Promise(setImmediate)   // behind the last pause
   client.resume()
   await client.until(`data: ${MANY} `)
   t.same(seenBy(client).numbers, range(1, MANY))
