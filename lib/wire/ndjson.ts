@@ -6,6 +6,9 @@
 import { checkFields, encodeData, type EventOptions } from './event-stream.ts'
 import type { Format } from './format.ts'
 
+// JSON lets these stand, and some who split lines take them for line ends: Node's readline, Python's splitlines.
+const LINE_ENDS_TO_SOME = /[\u0085\u2028\u2029]/g
+
 export const ndjson: Format = {
   type: 'application/x-ndjson',
   aliases: ['application/ndjson', 'application/jsonl', 'application/x-jsonl', 'application/jsonlines'],
@@ -25,7 +28,12 @@ export const ndjson: Format = {
 /** @param json the data */
 function line (json: string, { event, id }: EventOptions): string {
   if (json.includes('\n')) return line(JSON.stringify(JSON.parse(json)), { event, id })   // as an app's own serialiser may have it
-  if (event === undefined && id === undefined) return json + '\n'
+  if (event === undefined && id === undefined) return escape(json) + '\n'
   const head = event === undefined ? '' : `"event":${JSON.stringify(event)},`
-  return `{${head}${id === undefined ? '' : `"id":${JSON.stringify(String(id))},`}"data":${json}}\n`
+  return escape(`{${head}${id === undefined ? '' : `"id":${JSON.stringify(String(id))},`}"data":${json}}`) + '\n'
+}
+
+// They can stand in strings only, where an escape says the same.
+function escape (json: string): string {
+  return json.search(LINE_ENDS_TO_SOME) === -1 ? json : json.replace(LINE_ENDS_TO_SOME, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

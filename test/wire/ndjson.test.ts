@@ -15,13 +15,17 @@ t.test('a line is the data, text too', async (t) => {
 })
 
 t.test('no data breaks out of its line', async (t) => {
-  for (const text of ['a\nb', 'a\rb', '\r\n', '\n\n', 'a\0b']) {
+  for (const text of ['a\nb', 'a\rb', '\r\n', '\n\n', 'a\0b', 'a\u2028b\u2029c\u0085d\ve\ff\x1cg']) {
     for (const data of [text, { [text]: text }, [text]]) {
-      const line = ndjson.encode(data, { event: 'x', id: 'y' })
-      t.equal(line.search(/[\r\n]/), line.length - 1)
-      t.same(JSON.parse(line).data, data)
+      for (const line of [ndjson.encode(data, { event: 'x', id: 'y' }), ndjson.encodeStored({ data: JSON.stringify(data), json: true, id: 'y' })]) {
+        // eslint-disable-next-line no-control-regex
+        t.equal(line.search(/[\r\n\v\f\x1c-\x1e\u0085\u2028\u2029]/), line.length - 1, 'nor for those who know more line ends')
+        t.same(JSON.parse(line).data, data)
+      }
     }
   }
+  t.equal(ndjson.encode('x', { event: '\u2028', id: '\u0085' }), '{"event":"\\u2028","id":"\\u0085","data":"x"}\n')
+  t.equal(ndjson.encode('\u2029\\u2029'), '"\\u2029\\\\u2029"\n')
 })
 
 t.test('a type or an id makes an object of it, with what there is', async (t) => {
