@@ -77,6 +77,12 @@ export interface StreamSettings<Request = unknown> {
    * @default () => ({ message: 'Internal Server Error' }): no more than that something failed
    */
   errorData: (error: unknown) => unknown
+  /**
+   * The data of a last event, such as `[DONE]`: event streams get it when what feeds them has come to its end, and only
+   * then, so that their clients can tell an end from a cut. Other formats have none.
+   * @default null: the stream just ends
+   */
+  terminator: string | null
 }
 
 export interface Settings<Request = unknown> extends StreamSettings<Request> {
@@ -129,6 +135,7 @@ const DEFAULTS: Readonly<Settings<{ ip?: string }>> = Object.freeze({
   overflow: 'disconnect',
   formats: FORMAT_NAMES,
   errorData: hideError,
+  terminator: null,
   drain: 10_000,
   coalesce: 0,
   log: null,
@@ -163,6 +170,7 @@ const RULES: Readonly<Record<keyof Settings, Rule>> = {
   key: { says: 'a function from a request to a string', holds: (value) => typeof value === 'function' },
   formats: { says: `a list of ${FORMAT_NAMES.join(', ')}, or { type, encode }, each once`, holds: areFormats },
   errorData: { says: 'a function from an error to what its client is told', holds: (value) => typeof value === 'function' },
+  terminator: { says: 'null or some text', holds: (value) => value === null || (typeof value === 'string' && value !== '' && value.isWellFormed()) },
   overflow: { says: '"disconnect" or "skip"', holds: (value) => value === 'disconnect' || value === 'skip' },
   drain: { says: `an integer of milliseconds from 1 to ${MAX_MS}`, holds: (value) => time.holds(value) && value !== 0 },
   coalesce: time,

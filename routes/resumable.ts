@@ -43,7 +43,8 @@ export function resuming (route: string, { resumable, abandonAfter = ABANDON_AFT
     topics.attach(connection, topic, remains)
     if (remains.what === 'more' && !producers.isRunning(topic)) return
     const produce = (producer: Producer) => Reflect.apply(handler, this, [request, reply, producer]) as unknown
-    const first = producers.run(topic, { key, abandonAfter, events, errorData: connection.settings.errorData, produce })
+    const { errorData, terminator } = connection.settings
+    const first = producers.run(topic, { key, abandonAfter, events, errorData, terminator, produce })
     await withPatience(first)
     first.catch((error: unknown) => { failSource(connection, error) })   // patience had an end, and the stream is open
   }

@@ -16,6 +16,7 @@ const DEFAULTS = {
   maxConnections: Infinity,
   maxConnectionsPerKey: Infinity,
   overflow: 'disconnect',
+  terminator: null,
   formats: ['event-stream', 'ndjson', 'text', 'json'],
   drain: 10_000,
   coalesce: 0,
@@ -70,6 +71,11 @@ const RULES: Record<string, Rule> = {
     right: [() => null, String],
     wrong: ['message', 0, true, null, {}, [], Symbol('s')],
     says: 'a function from an error to what its client is told'
+  },
+  terminator: {
+    right: [null, '[DONE]', ' ', 'grüezi 🎨', 'a\nb'],
+    wrong: ['', '\ud83c', 0, false, {}, [], () => '[DONE]', Symbol('s')],
+    says: 'null or some text'
   },
   overflow: {
     right: ['disconnect', 'skip'],

@@ -233,7 +233,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
       failSource(this as Connection<object>, error)
       return false
     }
-    if (end) this.close()
+    if (end) this.complete()
     return true
   }
 
@@ -366,6 +366,13 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#sendWhole(block)
   }
 
+  /** @internal Ends it behind all that its source had. */
+  complete (): void {
+    const { terminator } = this.#host.settings
+    if (terminator !== null && this.reason === null) this.#terminate(terminator)
+    this.close()
+  }
+
   /** @internal */
   get log (): Log {
     return this.#origin.log
@@ -471,6 +478,11 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     const duration = wasOpen ? Math.round(performance.now() - this.#openedAt) : 0
     this.#origin.log.info({ connection: this.id, reason, duration, bytes: this.bytes, events: this.#events }, 'stream closed')
     if (wasOpen) this.#host.registry.remove(this, reason)
+  }
+
+  #terminate (text: string): void {
+    if (this.#opening !== null) this.#settleFormat(this.#opening.contentType)
+    if (this.#encoder.isBetween && this.#encoder.format === eventStream) this.tell((format) => format.encode(text), 1)
   }
 
   #sendWhole (text: string): Sent {

@@ -25,7 +25,7 @@ export async function answerWith (connection: Connection<object>, source: Source
     }
     pipe(connection, source, begin).then((how) => {
       begin()
-      if (how === 'all') connection.close()
+      if (how === 'all') connection.complete()
     }).catch((error: unknown) => {
       if (isOpen) failSource(connection, error)
       else reject(error)

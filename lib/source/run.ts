@@ -24,6 +24,8 @@ export interface Production {
   events: EventSchemas | null
   /** What clients are told of an error. */
   errorData: (error: unknown) => unknown
+  /** What they are told of an end; null: nothing. */
+  terminator: string | null
   /** Makes the source. */
   produce: (producer: Producer) => unknown
 }
@@ -80,7 +82,7 @@ export class Run {
 
   /** Resolves when it is over. */
   async feed (): Promise<void> {
-    const { key, produce } = this.#production
+    const { key, produce, terminator } = this.#production
     const { signal } = this.#abort
     const owner: Owner = { id: key, signal, log: this.#log }
     try {
@@ -88,7 +90,7 @@ export class Run {
       if (await this.#writer.isLate() || signal.aborted) return
       const source = await make(produce, owner)
       if (await drain(owner, source, (item) => this.#take(item)) === 'ended') throw abandoned(signal)
-      await this.#writer.end()
+      await this.#writer.end(terminator ?? '')
     } catch (error) {
       if (this.isVoid || signal.reason === 'shutdown') return   // its clients have left, or come back to another process
       if (this.#hasBegun) await this.#fail(error)

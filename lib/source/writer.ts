@@ -45,8 +45,8 @@ export class Writer {
   }
 
   /** The source has ended. */
-  end (): string | Promise<string> {
-    return this.#append({ data: '', json: false, ends: 'server' })
+  end (terminator: string): string | Promise<string> {
+    return this.#append({ data: terminator, json: false, ends: 'server' })
   }
 
   /** The source has failed. */

@@ -59,7 +59,8 @@ export class Record implements Readonly<Draft & StoredEvent> {
   /** As this format has it. */
   as (format: Format): string {
     if (format === eventStream || this.block === '') return this.block
-    return this.ends !== undefined && !format.hasTypes ? '' : format.encodeStored(this)
+    const isUnsaid = this.ends === 'server' || (this.ends === 'error' && !format.hasTypes)
+    return isUnsaid ? '' : format.encodeStored(this)
   }
 
   /** What was published. */
