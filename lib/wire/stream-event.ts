@@ -32,6 +32,7 @@ export function event<Data, const Type extends string> (fields: StreamEventField
 export function event<Data> (fields: StreamEventFields<Data, undefined> & { data: Data }): StreamEvent<Data, undefined>
 export function event<const Type extends string> (fields: StreamEventFields<undefined, Type> & { event: Type }): StreamEvent<undefined, Type>
 export function event (fields: StreamEventFields<undefined, undefined>): StreamEvent<undefined, undefined>
+export function event<Data, Type extends string | undefined> (fields: StreamEventFields<Data, Type>): StreamEvent<Data, Type>
 export function event (fields: StreamEventFields): StreamEvent {
   return new StreamEvent(fields)
 }

@@ -25,7 +25,7 @@ const sequences = sends.map((sequence) => sequence.filter(isAllowed))
 function toItem (send: Send): unknown {
   if (send.kind === 'comment') return event({ comment: send.text })
   const { data, options } = send
-  return Object.keys(options).length === 0 ? data : event({ ...options, data } as StreamEventFields & { data: unknown })
+  return Object.keys(options).length === 0 ? data : event({ ...options as StreamEventFields, data })
 }
 
 /** What a line says. */
