@@ -5,12 +5,14 @@ import type {
   RouteHandlerMethod, RouteOptions, RouteShorthandOptions
 } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Sent } from '../lib/connection/connection.ts'
 import { EventSchemas } from '../lib/connection/event-schemas.ts'
 import { Formats } from '../lib/connection/formats.ts'
 import type { Host } from '../lib/connection/host.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_OPTION } from '../lib/errors.ts'
 import { Limits } from '../lib/connection/limits.ts'
 import { parseStreamOptions, type StreamOptions } from '../lib/options.ts'
+import type { AnySource } from '../lib/source/source.ts'
 import type { Producer } from '../lib/source/run.ts'
 import { kHost } from '../lib/symbols.ts'
 import { checkTopics, type TopicName } from '../lib/topics/topics.ts'
@@ -54,7 +56,25 @@ type DeclaredSource<Events, TypeProvider extends FastifyTypeProvider> =
   AsyncIterable<DeclaredItem<Events, TypeProvider>> | Iterable<DeclaredItem<Events, TypeProvider>> | ReadableStream<DeclaredItem<Events, TypeProvider>> | Response
 
 type DeclaredAnswer<Events, TypeProvider extends FastifyTypeProvider> =
-  DeclaredSource<Events, TypeProvider> | FastifyReply | void | Promise<DeclaredSource<Events, TypeProvider> | FastifyReply | void>
+  DeclaredSource<Events, TypeProvider> | FastifyReply | Sent | void | Promise<DeclaredSource<Events, TypeProvider> | FastifyReply | boolean | void>
+
+/** What a handler may return: what feeds the stream, or what it answers otherwise; what a verb answered is no answer. */
+type StreamAnswer<Answer> = Answer | AnySource | Sent | Promise<AnySource>
+
+/** What a stream route runs. */
+export type StreamHandler<
+  RawServer extends RawServerBase = RawServerDefault,
+  RawRequest extends RawRequestDefaultExpression<RawServer> = RawRequestDefaultExpression<RawServer>,
+  RawReply extends RawReplyDefaultExpression<RawServer> = RawReplyDefaultExpression<RawServer>,
+  RouteGeneric extends RouteGenericInterface = RouteGenericInterface,
+  ContextConfig = ContextConfigDefault,
+  SchemaCompiler extends FastifySchema = FastifySchema,
+  TypeProvider extends FastifyTypeProvider = FastifyTypeProviderDefault,
+  Logger extends FastifyBaseLogger = FastifyBaseLogger
+> = (
+  this: FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>,
+  ...args: Parameters<RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>>
+) => StreamAnswer<ReturnType<RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>>>
 
 /** `fastify.stream(path, [options], handler)`: GET by default, an event stream unless the handler says otherwise. With `topics`, the handler may be left out. */
 export interface StreamMethod<
@@ -92,14 +112,14 @@ export interface StreamMethod<
     handler: (
       this: FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>,
       ...args: [...Parameters<RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>>, producer: Producer]
-    ) => ReturnType<RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>>
+    ) => StreamAnswer<ReturnType<RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>>>
   ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
     path: string,
     options: RouteShorthandOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
       & OwnOptions<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>>
       & { schema?: { events?: never } },
-    handler: RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+    handler: StreamHandler<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
   ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
     path: string,
@@ -109,7 +129,7 @@ export interface StreamMethod<
   ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
     path: string,
-    handler: RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+    handler: StreamHandler<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
   ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
 }
 

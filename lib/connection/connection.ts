@@ -2,8 +2,9 @@
 import { PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_HEAD_SENT, PST_ERR_ID } from '../errors.ts'
 import type { StreamSettings } from '../options.ts'
 import { failSource } from '../source/failure.ts'
-import { pipe } from '../source/pipe.ts'
-import { toSource } from '../source/source.ts'
+import { arrival, pipe } from '../source/pipe.ts'
+import { type AnySource, sourceOf } from '../source/source.ts'
+import { isThenable } from '../thenable.ts'
 import { type EventOptions, eventStream } from '../wire/event-stream.ts'
 import type { Format } from '../wire/format.ts'
 import { StreamEvent } from '../wire/stream-event.ts'
@@ -216,21 +217,23 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   }
 
   /**
-   * Sends what a source gives: an async or sync iterable, a generator, a Node or web stream, a fetch `Response`, an
-   * observable. Its items are payloads of events, events made by `event()`, or bytes. It is asked for the next one when
-   * there is room, and told at once when the connection ends; the stream ends when it ends, unless `end` is false.
+   * Sends what a source gives, or the promise of one: an async or sync iterable, a generator, a Node or web stream, a
+   * fetch `Response`, an observable. Its items are payloads of events, events made by `event()`, or bytes. It is asked for
+   * the next one when there is room, and told at once when the connection ends; the stream ends when it ends, unless
+   * `end` is false.
    * @returns whether all was sent; false if the connection ended before that
    * @throws PST_ERR_ARGUMENT; as a promise, what the source throws before the response was taken over: after that it is
    * logged, the client gets an event of the type `error` (a format without types is cut), and the stream closes with `error`
    */
-  async pipe (source: unknown, { end = true }: { end?: boolean } = {}): Promise<boolean> {
-    const known = toSource(source)
-    if (known === null) throw new PST_ERR_ARGUMENT('pipe', 'an iterable, a stream, a Response or an observable', typeof source)
+  async pipe (source: AnySource | PromiseLike<AnySource>, { end = true }: { end?: boolean } = {}): Promise<boolean> {
+    const connection = this as Connection<object>
+    const given = isThenable(source) ? source : sourceOf(source)
     try {
-      if (await pipe(this as Connection<object>, known) === 'ended') return false
+      const known = isThenable(given) ? await arrival(connection, given) : given
+      if (known === null || await pipe(connection, known) === 'ended') return false
     } catch (error) {
       if (this.#opening !== null) throw error
-      failSource(this as Connection<object>, error)
+      failSource(connection, error)
       return false
     }
     if (end) this.complete()

@@ -4,7 +4,7 @@ import { defer } from '../connection/deferred.ts'
 import { FAIR_SHARE, nextTurn } from '../connection/tick.ts'
 import { isThenable } from '../thenable.ts'
 import { noteFailure } from './failure.ts'
-import { isPull, type PullSource, type PushSource, type Source } from './source.ts'
+import { isPull, type PullSource, type PushSource, type Source, sourceOf } from './source.ts'
 
 // Of what it sends a connection takes care; a source may also have nothing to send, and no end of it.
 const READ_CLOCK_EVERY = 64
@@ -138,6 +138,35 @@ function push (source: PushSource, { signal, take, first, cancel, note }: Draini
     }
     if (signal.aborted) resolve('ended')   // while it emitted, when it could not be told yet
   }).finally(cancel)
+}
+
+/**
+ * The source that is promised; null if the connection ends first: then one that comes late is told, and a failure noted.
+ * @throws PST_ERR_ARGUMENT, and what the promise rejects with
+ */
+export async function arrival (connection: Connection<object>, coming: PromiseLike<unknown>): Promise<Source | null> {
+  const { signal } = connection
+  const ended = defer<null>()
+  const end = () => { ended.settle(null) }
+  signal.addEventListener('abort', end, { once: true })
+  if (signal.aborted) end()
+  try {
+    return await Promise.race([arrive(connection, coming), ended.promise])
+  } finally {
+    signal.removeEventListener('abort', end)
+  }
+}
+
+async function arrive (connection: Connection<object>, coming: PromiseLike<unknown>): Promise<Source | null> {
+  try {
+    const source = sourceOf(await coming)
+    if (connection.reason === null) return source
+    dismiss(connection, source)
+  } catch (error) {
+    if (connection.reason === null) throw error
+    noteFailure(connection, error)
+  }
+  return null
 }
 
 /** Tells a source that nobody asks for anything that nothing is wanted. */

@@ -1,5 +1,6 @@
 /** What a stream can be fed from, whatever it is: ask for the next item, or be given them; say that no more are wanted. */
 import type { Readable } from 'node:stream'
+import { PST_ERR_ARGUMENT } from '../errors.ts'
 import { isThenable } from '../thenable.ts'
 
 /** An item is the payload of an event, an event made by `event()`, or bytes. */
@@ -25,6 +26,19 @@ export interface PushSource {
 }
 
 export type Source = PullSource | PushSource
+
+interface WebStream { getReader: () => unknown }
+
+/**
+ * Whatever a stream can be fed from: an iterable or an async one, a generator, a stream of Node's, a web stream, a fetch
+ * `Response`, an observable. Its items are payloads of events, events made by `event()`, or bytes.
+ */
+export type AnySource =
+  | object & Iterable<unknown>
+  | AsyncIterable<unknown>
+  | WebStream
+  | { readonly status: number, readonly body: WebStream | null }
+  | { subscribe (observer: Observer): unknown }
 
 interface Observable {
   subscribe: (observer: Observer) => { unsubscribe?: () => void } | (() => void) | undefined
@@ -55,6 +69,13 @@ export function toSource (value: unknown): Source | null {
   }
   if (typeof iterate === 'function') return fromSync(iterate.call(value))
   return typeof subscribe === 'function' ? fromObservable(value as Observable) : null
+}
+
+/** @throws PST_ERR_ARGUMENT if it is none */
+export function sourceOf (value: unknown): Source {
+  const source = toSource(value)
+  if (source === null) throw new PST_ERR_ARGUMENT('pipe', 'an iterable, a stream, a Response or an observable', typeof value)
+  return source
 }
 
 /** Whether this is what `fetch` answers, Node's or another. */

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import type { CloseReason, Connection, PastelliOptions } from '../../index.ts'
+import type { AnySource, CloseReason, Connection, PastelliOptions } from '../../index.ts'
 import { type Server, start } from '../support/server.ts'
 import { connect, type RawClient } from '../support/socket.ts'
 import { until } from '../support/until.ts'
@@ -100,7 +100,7 @@ async function open (t: Test, make: (told: () => void, connection: Connection) =
   let piped: boolean | null = null
   const server = await start(t, (app) => {
     app.stream('/', (_request, { connection }) => {
-      void connection.pipe(make(() => { told++ }, connection)).then((all) => { piped = all })
+      void connection.pipe(make(() => { told++ }, connection) as AnySource).then((all) => { piped = all })
     })
   }, { pastelli: options })
   const witness = new Witness(server.app)
@@ -228,6 +228,34 @@ for (const kind of ['an async generator', 'a Readable of objects', 'a web stream
 function toldWhenAsked (told: () => void): Iterable<string> {
   return { [Symbol.iterator]: () => ({ next: () => { throw new Error('asked') }, return: () => ({ done: true, value: told() }) }) }
 }
+
+t.test('a client that leaves before what was promised is there', async (t) => {
+  let promised: (source: unknown) => void = () => {}
+  const noisy: string[] = []
+  let told = 0
+  const reject = (error: unknown) => { promised(Promise.reject(error)) }
+  for (const arrive of [() => { promised(toWeb('fast', () => { told++ })) }, () => { reject(new Error('late')) }, () => { promised('no source') }, () => { reject('client') }]) {
+    let piped: boolean | null = null
+    const { port, app, noise } = await start(t, (app) => {
+      app.stream('/', (_request, { connection }) => {
+        void connection.pipe(new Promise((resolve) => { promised = resolve as typeof promised })).then((all) => { piped = all })
+      })
+    })
+    const witness = new Witness(app)
+    const client = (await connect(t, port)).get('/')
+    const connection = await witness.open()
+    client.reset()
+    await witness.sees(t, 'client')
+    await soon()
+    t.equal(piped, false, 'the promise of pipe settles at once')
+    t.equal(getEventListeners(connection.signal, 'abort').length, 0)
+    arrive()
+    await delay(5)
+    noisy.push(...noise().map(({ msg, err }) => `${msg}: ${err?.message}`))
+  }
+  t.equal(told, 1, 'a source that comes late is told')
+  t.match(noisy, [/^the source of a stream failed after the stream: late/, /after the stream: pipe takes an iterable/], 'a failure is noted')
+})
 
 t.test('a generator may end the connection itself', async (t) => {
   const ended: string[] = []

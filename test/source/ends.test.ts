@@ -153,7 +153,7 @@ t.test('what is no source is refused, and nothing is sent', async (t) => {
   const { port } = await start(t, (app) => {
     app.stream('/', async (_request, { connection }) => {
       for (const bad of [undefined, null, 7, 'text', {}, Buffer.from('bytes'), new Uint8Array(3), () => ['x'], Symbol('s')]) {
-        await t.rejects(connection.pipe(bad), { code: 'PST_ERR_ARGUMENT', message: /^pipe takes an iterable, a stream, a Response or an observable/ })
+        await t.rejects(connection.pipe(bad as never), { code: 'PST_ERR_ARGUMENT', message: /^pipe takes an iterable, a stream, a Response or an observable/ })
       }
       connection.close()
     })

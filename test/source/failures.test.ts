@@ -3,7 +3,7 @@ import http2 from 'node:http2'
 import { PassThrough, Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
-import { event, type PastelliOptions, type StreamOptions } from '../../index.ts'
+import { type AnySource, event, type PastelliOptions, type StreamOptions } from '../../index.ts'
 import { type LogLine, type Server, start } from '../support/server.ts'
 import { connect, type RawResponse } from '../support/socket.ts'
 import { until } from '../support/until.ts'
@@ -91,7 +91,7 @@ async function ask (t: Test, { port, logged }: Server, path = '/', headers: Reco
 for (const [title, make] of Object.entries(FAILING)) {
   for (const way of ['returned', 'piped']) {
     t.test(`${title} that is ${way} and fails before its first item is an ordinary error`, async (t) => {
-      const handler = (_request: FastifyRequest, { connection }: FastifyReply) => way === 'piped' ? connection.pipe(make([])) : make([])
+      const handler = (_request: FastifyRequest, { connection }: FastifyReply) => way === 'piped' ? connection.pipe(make([]) as AnySource) : make([])
       for (const isHandled of [false, true]) {
         const server = await start(t, (app) => {
           if (isHandled) app.setErrorHandler((error, _request, reply) => reply.code(409).send({ seen: (error as Error).message }))
@@ -148,12 +148,29 @@ t.test('what is piped behind an open stream fails later, even before its first i
     app.stream('/', async (_request, { connection }) => {
       await connection.event('open')
       await soon()
-      t.equal(await connection.pipe(FAILING['an async generator']!([])), false)
+      t.equal(await connection.pipe(FAILING['an async generator']!([]) as AnySource), false)
     })
   })
   const { body } = await ask(t, server)
   t.equal(body.toString(), `data: open\n\nevent: error\ndata: ${HIDDEN}\n\n`)
   t.equal(failures(server.log).length, 1)
+})
+
+t.test('a promise of a source that rejects, or gives none', async (t) => {
+  const server = await start(t, (app) => {
+    app.stream('/before', (_request, { connection }) => connection.pipe(Promise.reject(broken())))
+    app.stream('/none', (_request, { connection }) => connection.pipe(Promise.resolve('text') as never))
+    app.stream('/later', async (_request, { connection }) => {
+      await connection.event('open')
+      await soon()
+      t.equal(await connection.pipe(Promise.reject(broken())), false)
+    })
+  })
+  t.equal((await ask(t, server, '/before')).status, 418)
+  const none = await ask(t, server, '/none')
+  t.equal(none.status, 500)
+  t.match(JSON.parse(none.body.toString()), { code: 'PST_ERR_ARGUMENT' })
+  t.equal((await ask(t, server, '/later')).body.toString(), `data: open\n\nevent: error\ndata: ${HIDDEN}\n\n`)
 })
 
 async function fails (t: Test, own: StreamOptions, headers: Record<string, string> = {}, options: PastelliOptions = {}): Promise<{ body: string, log: LogLine[] }> {

@@ -3,6 +3,7 @@ import { PassThrough, Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { Response as UndiciResponse } from 'undici'
+import type { AnySource } from '../../index.ts'
 import { start } from '../support/server.ts'
 import { connect } from '../support/socket.ts'
 
@@ -133,12 +134,15 @@ const routes = (app: FastifyInstance) => {
       return make()
     })
     app.stream(`/piped/${index}`, async (_request, { connection }) => {
-      if (!await connection.pipe(make())) throw new Error('not all was sent')
+      if (!await connection.pipe(make() as AnySource)) throw new Error('not all was sent')
+    })
+    app.stream(`/piped-promise/${index}`, async (_request, { connection }) => {
+      if (!await connection.pipe(soon().then(() => make() as AnySource))) throw new Error('not all was sent')
     })
   }
 }
 
-for (const way of ['returned', 'promised', 'piped']) {
+for (const way of ['returned', 'promised', 'piped', 'piped-promise']) {
   t.test(`${way}, a client gets all items, and the stream ends`, async (t) => {
     const { port, app, noise } = await start(t, routes)
     let index = 0
