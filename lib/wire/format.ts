@@ -51,7 +51,7 @@ export interface FormatEvent {
 
 /** A format of the app's own. */
 export interface CustomFormat {
-  /** The media type, such as `application/json-seq`: what `Accept` has to name, and the `Content-Type`. */
+  /** The media type, such as `application/json-seq`: what `Accept` has to name, and the `Content-Type`; that of text says that it is UTF-8. */
   type: string
   /** One event as text. */
   encode: (event: FormatEvent) => string
@@ -85,7 +85,7 @@ export function fromCustom ({ type, encode }: CustomFormat): Format {
   return {
     type: type.toLowerCase(),
     aliases: [],
-    contentType: type,
+    contentType: /^text\//i.test(type) ? `${type}; charset=utf-8` : type,
     encode: (data, fields) => {
       encodeData(data)   // what no format could replay is refused by all of them
       if (fields != null) checkFields(fields)
