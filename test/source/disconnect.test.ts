@@ -229,6 +229,38 @@ function toldWhenAsked (told: () => void): Iterable<string> {
   return { [Symbol.iterator]: () => ({ next: () => { throw new Error('asked') }, return: () => ({ done: true, value: told() }) }) }
 }
 
+t.test('a source that is waited for before its first item is told when its client leaves, or waits no longer', async (t) => {
+  const ends: Array<[title: string, end: (client: RawClient, server: Server) => unknown, status: number]> = [
+    ['the client leaves', (client) => { client.reset() }, 0],
+    ['the time of the handler is over', () => {}, 503],
+    ['the app closes', (_client, { app }) => app.close(), 0]
+  ]
+  for (const [title, end, status] of ends) {
+    let isAsked = false
+    let told: unknown = null
+    const server = await start(t, (app) => {
+      app.stream('/', { handlerTimeout: status === 503 ? 50 : 5_000 }, async function * (_request, { connection: { signal } }) {
+        isAsked = true
+        try {
+          await delay(60_000, null, { signal })
+          yield 'never'
+        } finally {
+          told = signal.reason
+        }
+      })
+    }, { pastelli: { drain: 100 } })
+    server.app.connections.on('open', () => { t.fail('no stream opened') })
+    const client = (await connect(t, server.port)).get('/')
+    await until(() => isAsked, 'it is asked')
+    const ending = end(client, server)
+    t.type(await until(() => told, title), 'string', title)
+    await ending
+    if (status !== 0) t.equal((await client.answer()).status, status)
+    t.equal(client.text.includes('never'), false)
+    t.same(server.noise().filter(({ msg }) => !msg.startsWith('Request timed out')), [])
+  }
+})
+
 t.test('a client that leaves before what was promised is there', async (t) => {
   let promised: (source: unknown) => void = () => {}
   const noisy: string[] = []
