@@ -14,7 +14,7 @@ import type { Source } from './source.ts'
 export async function answerWith (connection: Connection<object>, source: Source, opening: () => void): Promise<void> {
   let isOpen = false
   const open = () => {
-    if (isOpen) return
+    if (isOpen || connection.reason !== null) return
     opening()
     isOpen = true
   }
@@ -24,11 +24,15 @@ export async function answerWith (connection: Connection<object>, source: Source
       resolve()
     }
     pipe(connection, source, begin).then((how) => {
-      begin()
+      resolve()
       if (how === 'all') connection.complete()
-    }).catch((error: unknown) => {
-      if (isOpen) failSource(connection, error)
-      else reject(error)
+    }, (error: unknown) => {
+      if (!isOpen && connection.phase === 'opening') {
+        reject(error)
+        return
+      }
+      failSource(connection, error)
+      resolve()
     })
   })
   await withPatience(first)

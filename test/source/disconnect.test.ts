@@ -204,6 +204,23 @@ t.test('a hundred sources, one behind the other, leave no listeners behind', asy
   t.same(noise(), [])
 })
 
+t.test('a Response that can\'t be passed on is nothing to a client that has gone', async (t) => {
+  const handled: Connection[] = []
+  const { port, noise } = await start(t, (app) => {
+    app.stream('/', async (_request, { connection }) => {
+      handled.push(connection)
+      await connection.closed
+      return Response.error()
+    })
+  })
+  const client = (await connect(t, port)).get('/')
+  const connection = await until(() => handled[0], 'the handler runs')
+  client.reset()
+  t.equal(await connection.closed, 'client')
+  await delay(5)
+  t.same(noise(), [])
+})
+
 for (const kind of ['an async generator', 'a Readable of objects', 'a web stream', 'a Response', 'a sync generator']) {
   t.test(`${kind} that is returned to a client that has gone is told, and sends nothing`, async (t) => {
     const handled: Connection[] = []

@@ -156,6 +156,19 @@ t.test('what is piped behind an open stream fails later, even before its first i
   t.equal(failures(server.log).length, 1)
 })
 
+t.test('so does a generator that had sent something by hand', async (t) => {
+  const server = await start(t, (app) => {
+    app.stream('/', async function * (_request, reply) {
+      await reply.event('by hand')
+      await soon()
+      throw broken()
+    })
+  })
+  const { body } = await ask(t, server)
+  t.equal(body.toString(), `data: by hand\n\nevent: error\ndata: ${HIDDEN}\n\n`)
+  t.match(failures(server.log), [{ msg: FAILED }])
+})
+
 t.test('a promise of a source that rejects, or gives none', async (t) => {
   const server = await start(t, (app) => {
     app.stream('/before', (_request, { connection }) => connection.pipe(Promise.reject(broken())))
