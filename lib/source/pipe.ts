@@ -25,8 +25,6 @@ interface Draining {
   first: () => void
   /** Tells the source that no more is wanted. */
   cancel: () => void
-  /** Hears what the source fails with when the connection has ended. */
-  note: (error: unknown) => void
 }
 
 /**
@@ -61,40 +59,36 @@ export async function drain (owner: Owner, source: Source, take: Take, first: ()
     return 'ended'
   }
   signal.addEventListener('abort', end, { once: true })
-  const draining = { signal, take, first, cancel, note }
+  const draining = { signal, take, first, cancel }
+  const drained = (isPull(source) ? pull(source, draining) : push(source, draining)).catch((error: unknown) => {
+    if (!signal.aborted) throw error
+    note(error)
+    return 'ended' as const
+  })
   try {
-    return await Promise.race([isPull(source) ? pull(source, draining) : push(source, draining), ended.promise])
+    return await Promise.race([drained, ended.promise])
   } finally {
     signal.removeEventListener('abort', end)
   }
 }
 
-async function pull (source: PullSource, { signal, take, first, cancel, note }: Draining): Promise<Piped> {
+async function pull (source: PullSource, { signal, take, first, cancel }: Draining): Promise<Piped> {
   let isFirst = true
   let began = performance.now()
   for (let asked = 1; ; asked++) {
-    let result: IteratorResult<unknown, unknown>
-    try {
-      const coming = source.next()
-      result = isThenable(coming) ? await coming : coming
-    } catch (error) {
-      if (!signal.aborted) throw error
-      note(error)
-      return 'ended'
-    }
+    const coming = source.next()
+    const { done, value } = isThenable(coming) ? await coming : coming
     if (signal.aborted) return 'ended'
-    const { done, value } = result
-    let sent: Sent
     try {
-      sent = done === true || take(value)
+      const sent = done === true || take(value)
       if (isFirst) first()
       isFirst = false
+      if (sent !== true && !await sent) return 'ended'
     } catch (error) {
       cancel()
       throw error
     }
     if (done === true) return 'all'
-    if (sent !== true && !await sent) return 'ended'
     if (asked % READ_CLOCK_EVERY !== 0 || performance.now() - began < FAIR_SHARE) continue
     await nextTurn()
     if (signal.aborted) return 'ended'
@@ -102,7 +96,7 @@ async function pull (source: PullSource, { signal, take, first, cancel, note }: 
   }
 }
 
-function push (source: PushSource, { signal, take, first, cancel, note }: Draining): Promise<Piped> {
+function push (source: PushSource, { signal, take, first, cancel }: Draining): Promise<Piped> {
   return new Promise<Piped>((resolve, reject) => {
     let isOver = false
     const fail = (thrown: unknown) => {
@@ -120,22 +114,12 @@ function push (source: PushSource, { signal, take, first, cancel, note }: Draini
         fail(error)
       }
     }
-    const error = (thrown: unknown) => {
-      if (isOver) return
-      isOver = true
-      if (!signal.aborted) reject(thrown)
-      else note(thrown)
-    }
     const complete = () => {
       isOver = true
       first()
       resolve('all')
     }
-    try {
-      source.start({ next, error, complete })
-    } catch (thrown) {
-      error(thrown)
-    }
+    source.start({ next, error: fail, complete })
     if (signal.aborted) resolve('ended')   // while it emitted, when it could not be told yet
   }).finally(cancel)
 }

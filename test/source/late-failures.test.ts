@@ -131,6 +131,15 @@ t.test('a source that ends the connection, and then throws', async (t) => {
       connection.close()
       throw broken()
     },
+    function * (connection) {
+      yield 'first'
+      yield {
+        toJSON: () => {
+          connection.close()
+          throw broken()
+        }
+      }
+    },
     (connection) => ({
       subscribe: (observer: Observer) => {
         observer.next('first')
@@ -143,7 +152,7 @@ t.test('a source that ends the connection, and then throws', async (t) => {
     const { port, logged, noise, app } = await start(t, (app) => { app.stream('/', (_request, { connection }) => make(connection)) })
     const { body } = await (await connect(t, port)).get('/').answer()
     t.equal(body.toString(), 'data: first\n\n')
-    t.equal((await logged(LATE)).err?.message, 'broken at the end')
+    t.match((await logged(LATE)).err?.message, /broken at the end$/)
     t.equal(noise().length, 1)
     t.equal(app.connections.counts.server, 1)
   }
