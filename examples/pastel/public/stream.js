@@ -8,10 +8,12 @@ const AGAIN = 2_000
  * @param {string} url
  * @param {Record<string, (data: any) => void>} listeners by type of event
  * @param {(state: 'connecting' | 'live' | 'reconnecting') => void} onState
+ * @returns {() => void} ends it for good
  */
 export function openStream (url, listeners, onState) {
   let source
   let timer
+  const page = new AbortController()
   // Of the last event. The browser keeps it for its own reconnects, and forgets it with its EventSource.
   let position = ''
 
@@ -51,13 +53,19 @@ export function openStream (url, listeners, onState) {
     }, SILENCE)
   }
 
-  // A page kept for the back button must not hold a stream that nobody looks at.
-  addEventListener('pagehide', () => {
+  const rest = () => {
     clearTimeout(timer)
     source.close()
-  })
-  addEventListener('pageshow', ({ persisted }) => { if (persisted) connect() })
+  }
+
+  // A page kept for the back button must not hold a stream that nobody looks at.
+  addEventListener('pagehide', rest, { signal: page.signal })
+  addEventListener('pageshow', ({ persisted }) => { if (persisted) connect() }, { signal: page.signal })
 
   onState('connecting')
   connect()
+  return () => {
+    page.abort()
+    rest()
+  }
 }
