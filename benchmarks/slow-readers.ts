@@ -28,7 +28,7 @@ const LIFETIME = seconds + 60
 const WARM_UP = 1_500
 // The log holds 4 MiB of 0.7 MB/s: six seconds. Who reads on or comes back after three has missed nothing.
 const BACK_AFTER = 3_000
-const PATIENCE = 5_000
+const PATIENCE = 10_000
 const ANSWER = 15_000
 // Cores. With more taken by others a run is tried again, if it may be.
 const QUIET = 0.15
