@@ -24,8 +24,9 @@ export async function answerWith (connection: Connection<object>, source: Source
       resolve()
     }
     pipe(connection, source, begin).then((how) => {
-      resolve()
+      open()
       if (how === 'all') connection.complete()
+      resolve()
     }, (error: unknown) => {
       if (!isOpen && connection.phase === 'opening') {
         reject(error)

@@ -29,7 +29,7 @@ interface Draining {
 
 /**
  * Sends item after item; asks for the next one when there is room.
- * @param first is called when the first item was taken, or the source ended without one
+ * @param first is called when the first item was taken
  * @throws what the source throws, or what its items can't be sent for
  */
 export function pipe (connection: Connection<object>, source: Source, first?: () => void): Promise<Piped> {
@@ -38,7 +38,7 @@ export function pipe (connection: Connection<object>, source: Source, first?: ()
 
 /**
  * Gives item after item to `take`. Settles at once when the signal aborts, and the source is told.
- * @param first is called when the first item was taken, or the source ended without one
+ * @param first is called when the first item was taken
  * @throws what the source or `take` throws
  */
 export async function drain (owner: Owner, source: Source, take: Take, first: () => void = () => {}): Promise<Piped> {
@@ -81,7 +81,7 @@ async function pull (source: PullSource, { signal, take, first, cancel }: Draini
     if (signal.aborted) return 'ended'
     try {
       const sent = done === true || take(value)
-      if (isFirst) first()
+      if (isFirst && done !== true) first()
       isFirst = false
       if (sent !== true && !await sent) return 'ended'
     } catch (error) {
@@ -116,7 +116,6 @@ function push (source: PushSource, { signal, take, first, cancel }: Draining): P
     }
     const complete = () => {
       isOver = true
-      first()
       resolve('all')
     }
     source.start({ next, error: fail, complete })
