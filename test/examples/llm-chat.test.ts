@@ -489,6 +489,7 @@ t.test('in Chromium', { skip: withoutChromium(), timeout: 100_000 }, async (t) =
     t.ok(await page.evaluate('document.documentElement.scrollHeight - scrollY - innerHeight < 2'), 'the page goes along')
     await page.evaluate('scrollTo(0, 0)')
     await holds(page, 'scrollY === 0')
+    await page.evaluate('new Promise((resolve) => { requestAnimationFrame(() => { requestAnimationFrame(resolve) }) })')   // it has heard of that
     model.say('more')
     await holds(page, "document.querySelector('.text').textContent.endsWith('more')")
     t.equal(await page.evaluate('scrollY'), 0, 'but not with one who reads further up')
