@@ -27,7 +27,7 @@ export async function answerWith (connection: Connection<object>, source: Source
       open()
       if (how === 'all') connection.complete()
       resolve()
-    }, (error: unknown) => {
+    }).catch((error: unknown) => {
       if (!isOpen && connection.phase === 'opening') {
         reject(error)
         return
