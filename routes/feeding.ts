@@ -26,13 +26,14 @@ function answer (reply: FastifyReply, result: unknown): unknown {
     if (result === undefined && connection.wantsJson && !reply.sent) throw connection.refusal
     return result
   }
-  if (isResponse(result) && result.headers.has('content-type')) return answerWith(connection, source, () => { copyHead(reply, result) })
+  const opening = () => { if (isResponse(result)) copyHead(reply, result) }
+  if (isResponse(result) && result.headers.has('content-type')) return answerWith(connection, source, opening)
   if (connection.wantsJson) return collected(reply, source)
   if (connection.isRefused) {
     dismiss(connection, source)
     throw connection.refusal
   }
-  return answerWith(connection, source, () => { if (isResponse(result)) copyHead(reply, result) })
+  return answerWith(connection, source, opening)
 }
 
 // For a client that can't stream, all of it at once.

@@ -1,21 +1,16 @@
 /** Writes what a source gives into the topic of a resumable stream, from its first event to its end. */
 import type { EventSchemas } from '../connection/event-schemas.ts'
-import { nextTurn } from '../connection/tick.ts'
 import { PST_ERR_CHUNK, PST_ERR_ID } from '../errors.ts'
 import type { Draft } from '../topics/record.ts'
 import type { Topics } from '../topics/topics.ts'
 import { checkFields, encodeData } from '../wire/event-stream.ts'
 import { StreamEvent } from '../wire/stream-event.ts'
 
-// A source that never waits lets others have the event loop after so long, ms.
-const FAIR_SHARE = 5
-
 export class Writer {
   readonly #topics: Topics
   readonly #topic: string
   readonly #events: EventSchemas | null
   #hasBegun = false
-  #shareBegan = performance.now()
 
   /** @param events what the route declares; null: anything */
   constructor (topics: Topics, topic: string, events: EventSchemas | null) {
@@ -36,12 +31,7 @@ export class Writer {
    */
   take (item: unknown): boolean | Promise<boolean> {
     const appended = this.#write(item)
-    if (appended instanceof Promise) return appended.then(() => true)
-    if (performance.now() - this.#shareBegan < FAIR_SHARE) return true
-    return nextTurn().then(() => {
-      this.#shareBegan = performance.now()
-      return true
-    })
+    return appended instanceof Promise ? appended.then(() => true) : true
   }
 
   /** The source has ended. */

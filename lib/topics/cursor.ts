@@ -227,8 +227,7 @@ export class Cursor {
       connection.deliver(frame, events)
     } else if (frame !== null) {
       group.live.delete(this)
-      this.#isBusy = true
-      connection.deliver(frame, events, () => { this.#feed.catchUp.add(this) })
+      this.#deliverAndWait(frame, events)
     }
     if (ends !== null) this.#close(ends)
   }
@@ -253,15 +252,16 @@ export class Cursor {
     const after = this.#offset
     this.#offset = through
     const isLive = through >= this.#feed.log.head
-    if (isLive) group.live.add(this)
-    else this.#isBusy = true
-    const taken = isLive ? undefined : () => { this.#feed.catchUp.add(this) }
-    if (text === '') {
-      taken?.()
+    if (isLive) {
+      group.live.add(this)
+      if (text !== '') this.connection.deliver(new Frame(text), events)
+    } else if (text === '') {
+      this.#isBusy = true
+      this.#feed.catchUp.add(this)
     } else {
       const frame = new Frame(text)
-      if (!isLive && isForAll(records)) this.#feed.shelf.keep({ key: group.key, after, through, frame, events })
-      this.connection.deliver(frame, events, taken)
+      if (isForAll(records)) this.#feed.shelf.keep({ key: group.key, after, through, frame, events })
+      this.#deliverAndWait(frame, events)
     }
     if (ends !== null) this.#close(ends)
   }
@@ -275,6 +275,11 @@ export class Cursor {
   #givePiece ({ through, frame, events }: Piece): void {
     this.#hasCaughtUp = true
     this.#offset = through
+    this.#deliverAndWait(frame, events)
+  }
+
+  // The client has to take this before it gets more.
+  #deliverAndWait (frame: Frame, events: number): void {
     this.#isBusy = true
     this.connection.deliver(frame, events, () => { this.#feed.catchUp.add(this) })
   }

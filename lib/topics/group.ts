@@ -59,7 +59,7 @@ export class Group {
       this.#since = record.offset
       return false
     }
-    if (this.#waiting.length === MAX_WAITING) this.#forget(this.#waiting[MAX_WAITING / 2 - 1]?.offset as number)
+    if (this.isFull) this.#forget(this.#waiting[MAX_WAITING / 2 - 1]?.offset as number)
     this.#waiting.push(record)
     const becameDirty = !this.#isDirty
     this.#isDirty = true

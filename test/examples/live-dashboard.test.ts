@@ -1,10 +1,6 @@
 /** The dashboard: its stream with plain sockets, its page in a browser, its server as a process. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
@@ -15,6 +11,7 @@ import type { FeedOptions, Place } from '../../examples/live-dashboard/feed.ts'
 import { type ConnectionsFigures, type ProcessFigures, processMeter } from '../../examples/live-dashboard/figures.ts'
 import { type OpenStream, openStream } from '../../testing/index.ts'
 import { launchChromium, withoutChromium } from '../support/browser.ts'
+import { startDemo } from '../support/demo.ts'
 import { until } from '../support/until.ts'
 
 // A browser on a busy machine takes its time.
@@ -472,23 +469,9 @@ t.test('in Chromium', { skip: withoutChromium(), timeout: 100_000 }, async (t) =
 })
 
 t.test('the server says where it is in one line, serves its page from anywhere, and ends well', async (t) => {
-  const server = spawn(process.execPath, [SERVER], { cwd: tmpdir(), env: { ...process.env, PORT: '0' } })
-  t.teardown(() => { server.kill('SIGKILL') })
-  const exited = once(server, 'exit')
-  const lines: string[] = []
-  let complaints = ''
-  server.stderr.on('data', (text) => { complaints += text })
-  const output = createInterface(server.stdout).on('line', (line) => { lines.push(line) })
-  await once(output, 'line')
-  const [origin] = /http:\/\/localhost:\d+/.exec(lines[0] as string) ?? []
-  t.type(origin, 'string')
-
-  const page = await fetch(origin as string)
+  const { origin, ends } = await startDemo(t, SERVER)
+  const page = await fetch(origin)
   t.match(await page.text(), 'A process, live')
   const stream = await fetch(`${origin}/figures`)
-  server.kill('SIGTERM')
-  t.match(await stream.text(), /^retry: \d+$/m, 'the stream ends properly, and its client is told when to come back')
-  t.same(await exited, [0, null])
-  t.equal(lines.length, 1)
-  t.equal(complaints, '')
+  await ends(stream, 'SIGTERM')
 })

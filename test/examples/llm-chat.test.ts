@@ -1,9 +1,5 @@
 /** The chat: its endpoints with the clients that they are made for, its page in a browser, its server as a process. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { DefaultChatTransport, readUIMessageStream, type UIMessage } from 'ai'
 import type { FastifyInstance } from 'fastify'
@@ -16,6 +12,7 @@ import { crayon, type Message, type Model, tokenize } from '../../examples/llm-c
 import { compose } from '../../examples/llm-chat/prose.ts'
 import { type OpenStream, openStream } from '../../testing/index.ts'
 import { launchChromium, withoutChromium } from '../support/browser.ts'
+import { startDemo } from '../support/demo.ts'
 import { until } from '../support/until.ts'
 
 // A browser on a busy machine takes its time.
@@ -519,23 +516,11 @@ t.test('in Chromium', { skip: withoutChromium(), timeout: 100_000 }, async (t) =
 })
 
 t.test('the server says where it is in one line, serves its page from anywhere, and ends well', async (t) => {
-  const server = spawn(process.execPath, [SERVER], { cwd: tmpdir(), env: { ...process.env, PORT: '0' } })
-  t.teardown(() => { server.kill('SIGKILL') })
-  const exited = once(server, 'exit')
-  const lines: string[] = []
-  let complaints = ''
-  server.stderr.on('data', (text) => { complaints += text })
-  const output = createInterface(server.stdout).on('line', (line) => { lines.push(line) })
-  await once(output, 'line')
-  const [origin = ''] = /http:\/\/localhost:\d+/.exec(lines[0] as string) ?? []
+  const { origin, ends } = await startDemo(t, SERVER)
   t.match(await (await fetch(origin)).text(), 'a box of crayons')
   const { location } = await ask(origin, 'a', QUESTION)
   const stream = await fetch(origin + location)
-  server.kill('SIGTERM')
-  t.match(await stream.text(), /^retry: \d+$/m, 'the stream ends properly, and its client is told when to come back')
-  t.same(await exited, [0, null])
-  t.equal(lines.length, 1)
-  t.equal(complaints, '')
+  await ends(stream, 'SIGTERM')
 })
 
 async function open (app: FastifyInstance, url: string): Promise<OpenStream> {

@@ -1,9 +1,5 @@
 /** The demo: its routes with plain sockets, its pages in a browser, its server as a process. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import type { Page } from 'playwright-core'
@@ -11,6 +7,7 @@ import t, { type Test } from 'tap'
 import { buildApp } from '../../examples/remote-control/app.ts'
 import { type OpenStream, openStream } from '../../testing/index.ts'
 import { launchChromium, withoutChromium } from '../support/browser.ts'
+import { startDemo } from '../support/demo.ts'
 
 // A browser on a busy machine takes its time.
 t.setTimeout(120_000)
@@ -323,24 +320,10 @@ t.test('in Chromium', { skip: withoutChromium(), timeout: 100_000 }, async (t) =
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(`the server says where it is in one line, serves its pages from anywhere, and ends well on ${signal}`, async (t) => {
-    const server = spawn(process.execPath, [SERVER], { cwd: tmpdir(), env: { ...process.env, PORT: '0' } })
-    t.teardown(() => { server.kill('SIGKILL') })
-    const exited = once(server, 'exit')
-    const lines: string[] = []
-    let complaints = ''
-    server.stderr.on('data', (text) => { complaints += text })
-    const output = createInterface(server.stdout).on('line', (line) => { lines.push(line) })
-    await once(output, 'line')
-    const [origin] = /http:\/\/localhost:\d+/.exec(lines[0] as string) ?? []
-    t.type(origin, 'string')
-
-    const page = await fetch(origin as string)
+    const { origin, ends } = await startDemo(t, SERVER)
+    const page = await fetch(origin)
     t.match(await page.text(), 'Responses that stay open')
     const stream = await fetch(`${origin}/connections`)
-    server.kill(signal)
-    t.match(await stream.text(), /^retry: \d+$/m, 'the stream ends properly, and its client is told when to come back')
-    t.same(await exited, [0, null])
-    t.equal(lines.length, 1)
-    t.equal(complaints, '')
+    await ends(stream, signal)
   })
 }
