@@ -88,8 +88,9 @@ export class Encoder {
     }
     const json = this.#serialize(options?.event, data)
     if (json === null) return format.encode(data, options)
-    if (options != null) checkFields(options)
-    return stored(format, json, options ?? {})
+    if (options == null) return format.encodeStored({ data: json, json: true })
+    checkFields(options)
+    return stored(format, json, options)
   }
 
   /** An event was written. */

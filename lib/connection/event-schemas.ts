@@ -4,7 +4,12 @@ import { PST_ERR_DATA, PST_ERR_EVENT } from '../errors.ts'
 /** Makes a function that turns data into JSON as the schema says. */
 export type CompileSchema = (schema: unknown) => (data: never) => string
 
-interface Known { schema: unknown, serialize: ((data: unknown) => string) | null }
+interface Known {
+  schema: unknown
+  /** What the schema wants, one of them; null: anything. */
+  types: readonly string[] | null
+  serialize: ((data: unknown) => string) | null
+}
 
 // [spec] the type of an event that has none.
 const DEFAULT_TYPE = 'message'
@@ -15,7 +20,7 @@ export class EventSchemas {
 
   /** @param schemas by the type of the event */
   constructor (schemas: Readonly<Record<string, unknown>>) {
-    this.#events = new Map(Object.entries(schemas).map(([event, schema]) => [event, { schema, serialize: null }]))
+    this.#events = new Map(Object.entries(schemas).map(([event, schema]) => [event, { schema, types: typesOf(schema), serialize: null }]))
   }
 
   /** Compiles all of them, once. */
@@ -33,8 +38,8 @@ export class EventSchemas {
     const known = this.#events.get(event)
     if (known === undefined || known.serialize === null) throw new PST_ERR_EVENT(JSON.stringify(event), [...this.#events.keys()].join(', '))
     if (data === undefined) return null   // no data, or what is refused anyhow
-    const wanted = typeOf(known.schema)
-    if (wanted !== null && !isOfType(data, wanted)) throw new PST_ERR_DATA(`the schema of "${event}" wants ${wanted.join(' or ')}, got ${data === null ? 'null' : typeof data}`)
+    const { types } = known
+    if (types !== null && !isOfOne(data, types)) throw new PST_ERR_DATA(`the schema of "${event}" wants ${types.join(' or ')}, got ${data === null ? 'null' : typeof data}`)
     if (typeof data === 'string') return null
     try {
       return known.serialize(data).toWellFormed()
@@ -44,22 +49,25 @@ export class EventSchemas {
   }
 }
 
-function typeOf (schema: unknown): string[] | null {
+function typesOf (schema: unknown): string[] | null {
   const { type } = Object(schema) as { type?: unknown }
   return typeof type === 'string' ? [type] : Array.isArray(type) ? type.map(String) : null
 }
 
+function isOfOne (data: unknown, types: readonly string[]): boolean {
+  for (const type of types) if (isOfType(data, type)) return true
+  return false
+}
+
 // A serialiser takes nearly anything for what its schema says, and would send `{}` for a text.
-function isOfType (data: unknown, types: readonly string[]): boolean {
-  return types.some((type) => {
-    switch (type) {
-      case 'object': return typeof data === 'object' && data !== null && !Array.isArray(data)
-      case 'array': return Array.isArray(data)
-      case 'integer': return typeof data === 'bigint' || Number.isInteger(data)
-      case 'number': return typeof data === 'number' && Number.isFinite(data)
-      case 'string': return typeof data === 'string' || data instanceof Date
-      case 'boolean': return typeof data === 'boolean'
-      default: return data === null
-    }
-  })
+function isOfType (data: unknown, type: string): boolean {
+  switch (type) {
+    case 'object': return typeof data === 'object' && data !== null && !Array.isArray(data)
+    case 'array': return Array.isArray(data)
+    case 'integer': return typeof data === 'bigint' || Number.isInteger(data)
+    case 'number': return typeof data === 'number' && Number.isFinite(data)
+    case 'string': return typeof data === 'string' || data instanceof Date
+    case 'boolean': return typeof data === 'boolean'
+    default: return data === null
+  }
 }

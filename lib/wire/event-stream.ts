@@ -94,7 +94,7 @@ export const eventStream: Format = {
   aliases: [],
   contentType: 'text/event-stream; charset=utf-8',   // [spec] it is always UTF-8
   encode: encodeEvent,
-  encodeStored: ({ data, event, id, retry }) => encodeEvent(data, { event, id, retry }),
+  encodeStored: ({ data, event, id, retry }) => event === undefined && id === undefined && retry === undefined ? dataLines(data) : encodeEvent(data, { event, id, retry }),
   hasTypes: true,
   opening: ':\n\n',   // makes `EventSource` open and proxies flush, and is no event
   endsEvent: (tail) => BLOCK_END.test(tail),
