@@ -64,6 +64,7 @@ export type { TopicEvent } from './lib/topics/selection.ts'
 export type { Payload, PublishOptions, SubscribeOptions, TopicMap, TopicName, Topics, TopicsEvents } from './lib/topics/topics.ts'
 export type { Log, Retention }
 export type { Producer } from './lib/source/run.ts'
+export type { Coding } from './lib/connection/coding.ts'
 export type { FormatName } from './lib/connection/formats.ts'
 export type { CustomFormat, FormatEvent } from './lib/wire/format.ts'
 export type { StreamEvent, StreamEventFields } from './lib/wire/stream-event.ts'

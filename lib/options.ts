@@ -1,5 +1,6 @@
 /** Every option, its default and its rule. */
 import { PST_ERR_OPTION } from './errors.ts'
+import { type Coding, CODINGS } from './connection/coding.ts'
 import { FORMAT_NAMES, type FormatName } from './connection/formats.ts'
 import type { Log } from './topics/log.ts'
 import type { CanSubscribe } from './topics/rights.ts'
@@ -73,6 +74,13 @@ export interface StreamSettings<Request = unknown> {
    */
   formats: ReadonlyArray<FormatName | CustomFormat>
   /**
+   * How streams are compressed, best first, for clients that accept it: each event so that it can be read at once. With
+   * `gzip` what many subscribers get is compressed once for all; `zstd` counts where this Node has it. Not for streams
+   * that hold both a secret and what an attacker can choose: their size tells the one from the other.
+   * @default []: not at all
+   */
+  compression: readonly Coding[]
+  /**
    * The data of the event `error` that a client gets when what feeds its stream fails.
    * @default () => ({ message: 'Internal Server Error' }): no more than that something failed
    */
@@ -134,6 +142,7 @@ const DEFAULTS: Readonly<Settings<{ ip?: string }>> = Object.freeze({
   key: (request: { ip?: string }) => request.ip ?? '',   // a Unix socket has none
   overflow: 'disconnect',
   formats: FORMAT_NAMES,
+  compression: [],
   errorData: hideError,
   terminator: null,
   drain: 10_000,
@@ -169,6 +178,7 @@ const RULES: Readonly<Record<keyof Settings, Rule>> = {
   maxConnectionsPerKey: count,
   key: { says: 'a function from a request to a string', holds: (value) => typeof value === 'function' },
   formats: { says: `a list of ${FORMAT_NAMES.join(', ')}, or { type, encode }, each once`, holds: areFormats },
+  compression: { says: `a list of ${CODINGS.join(', ')}, each once`, holds: areCodings },
   errorData: { says: 'a function from an error to what its client is told', holds: (value) => typeof value === 'function' },
   terminator: { says: 'null or some text', holds: (value) => value === null || (typeof value === 'string' && value !== '' && value.isWellFormed()) },
   overflow: { says: '"disconnect" or "skip"', holds: (value) => value === 'disconnect' || value === 'skip' },
@@ -184,6 +194,10 @@ const REGISTER_ONLY = ['drain', 'coalesce', 'log', 'canSubscribe'] as const
 function areFormats (value: unknown): boolean {
   return Array.isArray(value) && value.length !== 0 && new Set(value).size === value.length &&
     value.every((format: unknown) => typeof format === 'string' ? FORMAT_NAMES.includes(format as FormatName) : isCustomFormat(format))
+}
+
+function areCodings (value: unknown): boolean {
+  return Array.isArray(value) && new Set(value).size === value.length && value.every((coding: unknown) => CODINGS.includes(coding as Coding))
 }
 
 function isCustomFormat (value: unknown): boolean {

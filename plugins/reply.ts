@@ -3,12 +3,14 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, FastifyTypeProvider } from 'fastify'
 import fp from 'fastify-plugin'
 import { Connection, type Opening, type Sent } from '../lib/connection/connection.ts'
+import { codingFor } from '../lib/connection/coding.ts'
 import { JSON_CONTENT_TYPE } from '../lib/connection/formats.ts'
 import type { Host } from '../lib/connection/host.ts'
 import { PST_ERR_NOT_ACCEPTABLE, PST_ERR_OPTION } from '../lib/errors.ts'
 import { makeId } from '../lib/connection/id.ts'
 import { takePlaces } from '../lib/connection/limits.ts'
-import { type Reply, setStreamHeaders, TakeOver, WITHHELD } from '../lib/connection/take-over.ts'
+import { encode, setStreamHeaders } from '../lib/connection/head.ts'
+import { type Reply, TakeOver, WITHHELD } from '../lib/connection/take-over.ts'
 import { kHandling, kHost, kTakeOver, kWatched } from '../lib/symbols.ts'
 import { type EventOptions, eventStream } from '../lib/wire/event-stream.ts'
 
@@ -172,6 +174,7 @@ function connect (request: FastifyRequest, reply: FastifyReply, host: Host, open
     lastEventId: lastEventId(request),
     choice: isRoute ? host.formats.choose(request.headers.accept) : eventStream,
     isNegotiated: isRoute && host.formats.isNegotiated,
+    coding: codingFor(request.headers['accept-encoding'], host.settings.compression),
     key,
     log: reply.log,
     request: host.settings.canSubscribe === null ? null : request
@@ -188,10 +191,11 @@ function lastEventId ({ headers, query }: FastifyRequest): string | null {
 
 // Everything that a GET would say, and no handler run for nobody.
 function answerHead (request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { formats } = request.routeOptions.config[kHost] as Host
+  const { formats, settings } = request.routeOptions.config[kHost] as Host
   const choice = formats.choose(request.headers.accept)
   if (choice === null) throw new PST_ERR_NOT_ACCEPTABLE(formats.types.join(', '))
   setStreamHeaders(reply, { contentType: choice === 'json' ? JSON_CONTENT_TYPE : choice.contentType, isNegotiated: formats.isNegotiated })
+  encode(reply, (name, value) => reply.header(name, value), codingFor(request.headers['accept-encoding'], settings.compression), settings)
   return reply.send(Readable.from([]))   // which has no length, no more than the stream
 }
 

@@ -1,7 +1,7 @@
 /** What the handler of a stream route returns: a source becomes the stream, anything else is an answer of its own. */
 import type { FastifyReply, RouteOptions } from 'fastify'
 import { JSON_CONTENT_TYPE } from '../lib/connection/formats.ts'
-import { setStreamHeaders } from '../lib/connection/take-over.ts'
+import { setStreamHeaders } from '../lib/connection/head.ts'
 import { answerWith } from '../lib/source/answer.ts'
 import { collect } from '../lib/source/collect.ts'
 import { dismiss } from '../lib/source/pipe.ts'

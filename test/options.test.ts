@@ -18,6 +18,7 @@ const DEFAULTS = {
   overflow: 'disconnect',
   terminator: null,
   formats: ['event-stream', 'ndjson', 'text', 'json'],
+  compression: [],
   drain: 10_000,
   coalesce: 0,
   log: null,
@@ -66,6 +67,11 @@ const RULES: Record<string, Rule> = {
     right: [['ndjson'], ['json', 'text'], [{ type: 'application/json-seq', encode: String }, 'event-stream']],
     wrong: [[], 'ndjson', ['xml'], ['text', 'text'], [{ type: 'json', encode: String }], [{ type: 'a/b' }], [{ type: 'a/b; c', encode: String }], [null], null, {}, 0],
     says: 'a list of event-stream, ndjson, text, json, or { type, encode }, each once'
+  },
+  compression: {
+    right: [[], ['gzip'], ['zstd', 'br', 'gzip']],
+    wrong: ['gzip', ['deflate'], ['gzip', 'gzip'], [null], ['GZIP'], null, true, {}, 0, () => [], Symbol('s')],
+    says: 'a list of gzip, br, zstd, each once'
   },
   errorData: {
     right: [() => null, String],

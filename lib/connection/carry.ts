@@ -7,12 +7,12 @@ import { Http1Transport } from './http1.ts'
 import { Http2Transport } from './http2.ts'
 import { ResponseTransport } from './response.ts'
 import { markStreaming, unmarkStreaming } from './stray.ts'
-import type { Transport } from './transport.ts'
+import type { PlainTransport } from './transport.ts'
 
 export type RawResponse = ServerResponse | Http2ServerResponse
 
 /** Sends the head, and opens on the fastest transport there is; what `open` sends at once leaves with the head. */
-export function carry (raw: RawResponse, open: (transport: Transport) => void): void {
+export function carry (raw: RawResponse, open: (transport: PlainTransport) => void): void {
   if (raw instanceof Http2ServerResponse) {
     flushHead(raw)
     open(new Http2Transport(raw.stream))
@@ -29,7 +29,7 @@ export function carry (raw: RawResponse, open: (transport: Transport) => void): 
 }
 
 /** Ends at the hands of somebody else: behind what a hook put before the response, or with trailers. */
-export function carryBehind (destination: Writable, raw: RawResponse, end: () => void): Transport {
+export function carryBehind (destination: Writable, raw: RawResponse, end: () => void): PlainTransport {
   if (destination as unknown === raw) flushHead(raw)
   return new ResponseTransport(destination, end, () => { cut(raw) })
 }
@@ -45,7 +45,7 @@ function canFrame (raw: ServerResponse<IncomingMessage>): boolean {
   return raw.socket === raw.req.socket && raw.req.httpVersion === '1.1' && !raw.hasHeader('content-length')
 }
 
-function openFramed (raw: ServerResponse, socket: Socket, open: (transport: Transport) => void): void {
+function openFramed (raw: ServerResponse, socket: Socket, open: (transport: PlainTransport) => void): void {
   raw.setHeader('transfer-encoding', 'chunked')
   socket.cork()
   flushHead(raw)
@@ -53,7 +53,7 @@ function openFramed (raw: ServerResponse, socket: Socket, open: (transport: Tran
   socket.uncork()
 }
 
-function openPlain (raw: ServerResponse, socket: Socket, open: (transport: Transport) => void): void {
+function openPlain (raw: ServerResponse, socket: Socket, open: (transport: PlainTransport) => void): void {
   const end = () => {
     unmarkStreaming(socket)
     raw.end()

@@ -11,6 +11,7 @@ import { StreamEvent } from '../wire/stream-event.ts'
 import type { Cursor } from '../topics/cursor.ts'
 import type { SubscribeOptions, TopicName } from '../topics/topics.ts'
 import type { Frame } from '../wire/frame.ts'
+import type { Coding } from './coding.ts'
 import { Deadlines } from './deadlines.ts'
 import { Encoder } from './encoder.ts'
 import { type Choice, isJson } from './formats.ts'
@@ -58,6 +59,8 @@ export interface Origin {
   choice: Choice
   /** Whether another client might get another one. */
   isNegotiated: boolean
+  /** What its stream is compressed with; null: not at all. */
+  coding: Coding | null
   /** What `Limits` counts this client by. */
   key: string
   /** Fastify's, if somebody will ask it later what the client may do; else null, so that it can be forgotten. */
@@ -121,7 +124,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     return this.#openedAt === 0 ? 0 : Math.round(performance.timeOrigin + this.#openedAt)
   }
 
-  /** Bytes sent, without the framing of the transport. */
+  /** Bytes sent, before they are compressed and without the framing of the transport. */
   get bytes (): number {
     return this.#outbox.total
   }
@@ -292,6 +295,11 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   /** @internal Whether the content type depends on what the client accepts. */
   get isNegotiated (): boolean {
     return this.#origin.isNegotiated
+  }
+
+  /** @internal What it is compressed with, unless the app has its own; null: not at all. */
+  get coding (): Coding | null {
+    return this.#origin.coding
   }
 
   /** @internal Why there can be no stream for a client that accepts nothing that there is. */

@@ -3,9 +3,9 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { frameAscii, frameBytes, frameText } from '../wire/chunked.ts'
-import type { Frame } from '../wire/frame.ts'
+import type { SharedBytes } from '../wire/frame.ts'
 import { unmarkStreaming } from './stray.ts'
-import { LATER_SLACK, type Transport } from './transport.ts'
+import { LATER_SLACK, type PlainTransport } from './transport.ts'
 
 // A string of up to this many bytes is copied on the stack and sent at once; a larger one would be copied to the heap first.
 const STACK_BYTES = 16 * 1024 - 16
@@ -13,7 +13,7 @@ const STACK_BYTES = 16 * 1024 - 16
 // Larger writes are cut, so that a slow reader is seen to make progress.
 const SLICE_BYTES = 64 * 1024
 
-export class Http1Transport implements Transport {
+export class Http1Transport implements PlainTransport {
   readonly name = 'http1'
   readonly slack: number
   readonly #response: ServerResponse
@@ -47,7 +47,7 @@ export class Http1Transport implements Transport {
     this.#write(frameBytes(bytes), written)
   }
 
-  writeFrame ({ chunk }: Frame, written?: () => void): void {
+  writeFrame ({ chunk }: SharedBytes, written?: () => void): void {
     if (typeof chunk === 'string') this.#socket.write(chunk, 'latin1', written)
     else this.#write(chunk, written)
   }

@@ -1,9 +1,9 @@
 /** Any writable: a response that has no chunks or no socket of its own yet, or what a hook put before the response. */
 import type { Writable } from 'node:stream'
-import type { Transport } from './transport.ts'
+import type { PlainTransport } from './transport.ts'
 import { Written } from './written.ts'
 
-export class ResponseTransport extends Written<Writable> implements Transport {
+export class ResponseTransport extends Written<Writable> implements PlainTransport {
   readonly name = 'response'
   readonly #end: () => void
   readonly #destroy: () => void

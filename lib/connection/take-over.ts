@@ -9,20 +9,19 @@ import type { Writable } from 'node:stream'
 import { PST_ERR_ANSWERED, PST_ERR_HEAD_SENT, PST_ERR_STATUS } from '../errors.ts'
 import { isThenable } from '../thenable.ts'
 import { carry, carryBehind, cut, type RawResponse } from './carry.ts'
+import { compressed } from './coding.ts'
 import type { Connection, Opening } from './connection.ts'
+import { encode, type HeadOfReply, setStreamHeaders } from './head.ts'
 import type { Log } from './host.ts'
-import type { Transport } from './transport.ts'
+import type { PlainTransport } from './transport.ts'
 
 /** What is needed of Fastify's reply. */
-export interface Reply {
+export interface Reply extends HeadOfReply {
   readonly raw: RawResponse
   readonly request: { readonly raw: IncomingMessage | Http2ServerRequest, readonly method: string, readonly is404: boolean }
   readonly log: Log
   readonly sent: boolean
   statusCode: number
-  getHeader: (name: string) => unknown
-  hasHeader: (name: string) => boolean
-  header: (name: string, value: string) => unknown
   send: (payload?: unknown) => unknown
   hijack: () => unknown
 }
@@ -208,7 +207,7 @@ export class TakeOver extends EventEmitter implements Opening {
   }
 
   /** Called by Fastify, or by what a hook put before the response: here the response becomes ours. */
-  pipe<Destination extends Writable> (destination: Destination): Destination {
+  pipe<Destination extends Writable> (destination: Destination, { end = true }: { end?: boolean } = {}): Destination {
     const reply = this.#reply
     if (this.#stage !== 'sent' || reply === null || this.connection.phase === 'closed') return destination
     this.#stage = 'done'
@@ -216,12 +215,24 @@ export class TakeOver extends EventEmitter implements Opening {
     // Not before the head: Fastify would not send it. Not later: `handlerTimeout` would cut the stream.
     reply.hijack()
     const { raw } = reply
+    const { connection } = this
     const contentType = reply.getHeader('content-type')
-    const open = (transport: Transport) => { this.connection.open(transport, contentType) }
+    const isLast = destination as unknown === raw
+    // A hook pipes before the reply's headers are copied to the response.
+    const coding = isLast
+      ? encode(raw, (name, value) => raw.setHeader(name, value), connection.coding, connection.settings)
+      : encode(reply, (name, value) => reply.header(name, value), connection.coding, connection.settings)
+    const open = (transport: PlainTransport) => { connection.open(coding === null ? transport : compressed(transport, coding, connection.closed), contentType) }
     try {
-      if (destination as unknown !== raw || raw.hasHeader('trailer')) {
+      if (!isLast || raw.hasHeader('trailer')) {
         // In the next tick: who pipes may listen only once `pipe` has returned.
-        open(carryBehind(destination, raw, () => { process.nextTick(() => { this.#emitEnd() }) }))
+        const endLater = () => {
+          process.nextTick(() => {
+            this.#emitEnd()
+            if (end && !isLast) destination.end()
+          })
+        }
+        open(carryBehind(destination, raw, endLater))
       } else {
         this.#dismissFastify(raw)
         carry(raw, open)
@@ -230,7 +241,7 @@ export class TakeOver extends EventEmitter implements Opening {
       // Node refuses a head that HTTP/2 forbids, and the reply is hijacked: nobody else would end it.
       reply.log.error({ err }, 'the head of a stream could not be sent')
       cut(raw)
-      this.connection.ended('error')
+      connection.ended('error')
     }
     return destination
   }
@@ -308,25 +319,6 @@ export class TakeOver extends EventEmitter implements Opening {
       if (socket.destroyed) gone()
     }
   }
-}
-
-/** What a stream says of itself, unless the app has said otherwise. */
-export function setStreamHeaders (reply: Pick<Reply, 'getHeader' | 'hasHeader' | 'header'>, { contentType, isNegotiated }: Pick<Connection, 'contentType' | 'isNegotiated'>): void {
-  if (contentType !== null && !reply.hasHeader('content-type')) {
-    reply.header('content-type', contentType)
-    if (isNegotiated) varyByAccept(reply)
-  }
-  if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-cache')
-  // nginx would hold back even the head.
-  if (!reply.hasHeader('x-accel-buffering')) reply.header('x-accel-buffering', 'no')
-}
-
-/** Tells caches that another client may get another format. */
-export function varyByAccept (reply: Pick<Reply, 'getHeader' | 'header'>): void {
-  const vary = reply.getHeader('vary')
-  const fields = vary === undefined ? [] : String(vary).split(',').map((field) => field.trim())
-  if (fields.includes('*') || fields.some((field) => field.toLowerCase() === 'accept')) return
-  reply.header('vary', [...fields, 'Accept'].join(', '))
 }
 
 // [RFC 9110, 6.4.1] 204 and 304 have no content, 205 none either, 1xx are no answers yet.

@@ -1,6 +1,5 @@
 /** The seam between a connection and what carries it. */
-
-import type { Frame } from '../wire/frame.ts'
+import type { Frame, SharedBytes } from '../wire/frame.ts'
 
 export type TransportName = 'http1' | 'http2' | 'response'
 
@@ -32,4 +31,9 @@ export interface Transport {
   end: (last: boolean) => void
   /** Cuts the connection without a proper end. */
   destroy: () => void
+}
+
+/** One that gives bytes on as they are. */
+export interface PlainTransport extends Transport {
+  writeFrame: (shared: SharedBytes, written?: () => void) => void
 }

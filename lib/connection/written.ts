@@ -1,6 +1,6 @@
 /** What transports have in common that give bytes to a writable of Node's as they are. */
 import type { Writable } from 'node:stream'
-import type { Frame } from '../wire/frame.ts'
+import type { SharedBytes } from '../wire/frame.ts'
 import { LATER_SLACK } from './transport.ts'
 
 export abstract class Written<Target extends Writable> {
@@ -30,7 +30,7 @@ export abstract class Written<Target extends Writable> {
     this.target.write(bytes, written)
   }
 
-  writeFrame (frame: Frame, written?: () => void): void {
-    this.writeBytes(frame.bytes, written)
+  writeFrame ({ bytes }: SharedBytes, written?: () => void): void {
+    this.writeBytes(bytes, written)
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What a client accepts.
+ * What a client accepts: media types and content codings.
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
  */
 
@@ -27,20 +27,50 @@ export function preferred<Choice> (accept: string | undefined, choices: readonly
   return best
 }
 
+/**
+ * Which of these content codings the client likes best, the first one of those that it likes as much; null if it accepts
+ * none, or likes it best as it is.
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
+ */
+export function preferredCoding<Coding extends string> (acceptEncoding: string, codings: readonly Coding[]): Coding | null {
+  const qualities = new Map(elements(acceptEncoding).map(([coding, ...parameters]) => [coding.replace(/^x-/, ''), weightOf(parameters)]))
+  let best: Coding | null = null
+  let highest = 0
+  for (const coding of codings) {
+    const quality = qualities.get(coding) ?? qualities.get('*') ?? 0
+    if (quality <= highest) continue
+    highest = quality
+    best = coding
+  }
+  return highest < (qualities.get('identity') ?? 0) ? null : best
+}
+
 function parse (accept: string): Range[] {
-  return accept.replace(QUOTED, '""').split(',').flatMap((element) => {
-    const [range = '', ...parameters] = element.split(';').map((part) => part.trim().toLowerCase())
+  return elements(accept).flatMap(([range, ...parameters]) => {
     const [type = '', subtype = ''] = range.split('/')
     if (type === '' || subtype === '') return []
-    const weight = parameters.findIndex((parameter) => /^q\s*=/.test(parameter))
-    const isPlain = weight === 0 || parameters.length === 0
-    return [{ type, subtype, isPlain, quality: weight === -1 ? 1 : toQuality(parameters[weight] as string) }]
+    const isPlain = parameters.length === 0 || isWeight(parameters[0] as string)
+    return [{ type, subtype, isPlain, quality: weightOf(parameters) }]
   })
 }
 
+// Each a name and its parameters.
+function elements (header: string): Array<[name: string, ...parameters: string[]]> {
+  return header.replace(QUOTED, '""').split(',').map((element) => {
+    const [name = '', ...parameters] = element.split(';').map((part) => part.trim().toLowerCase())
+    return [name, ...parameters]
+  })
+}
+
+function isWeight (parameter: string): boolean {
+  return /^q\s*=/.test(parameter)
+}
+
 // A weight that is none is as good as unsaid: nobody names what he does not want.
-function toQuality (parameter: string): number {
-  const value = parameter.slice(parameter.indexOf('=') + 1).trim()
+function weightOf (parameters: readonly string[]): number {
+  const weight = parameters.find(isWeight)
+  if (weight === undefined) return 1
+  const value = weight.slice(weight.indexOf('=') + 1).trim()
   const quality = Number(value)
   return value !== '' && quality >= 0 && quality <= 1 ? quality : 1
 }

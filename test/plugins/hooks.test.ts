@@ -1,4 +1,5 @@
 /** Fastify's hooks and timeouts around a stream: each has its say, none ends a live stream but by its own rule. */
+import { PassThrough, type Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import fastify from 'fastify'
 import t from 'tap'
@@ -169,4 +170,14 @@ t.test('a client that leaves a stream with trailers is noticed', async (t) => {
   client.leave()
   t.equal(await connection?.closed, 'client')
   t.same(noise(), [])
+})
+
+t.test('a hook may put a plain stream of its own before the response, and it ends with ours', async (t) => {
+  const { origin, app } = await start(t, (app) => {
+    app.addHook('onSend', async (_request, _reply, payload) => (payload as Readable).pipe(new PassThrough()))
+    app.stream('/', async function * () { yield * ['a', 'b'] })
+  })
+  const response = await fetch(origin)
+  t.equal(await response.text(), 'data: a\n\ndata: b\n\n')
+  await until(() => app.connections.counts.server === 1, 'it is reported')
 })

@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import http2 from 'node:http2'
 import https from 'node:https'
+import type { Readable } from 'node:stream'
 import type { Test } from 'tap'
+import { decoded } from './decode.ts'
 import { EventReader } from './event-reader.ts'
 import { until } from './until.ts'
 
@@ -21,6 +23,10 @@ export class Subscriber extends EventReader {
   status = 0
   headers: IncomingHttpHeaders = {}
   isEnded = false
+  /** Bytes received, compressed or not. */
+  bytes = 0
+  /** What is wrong with what came compressed: it was cut off, or is not what it says. */
+  failure: Error | null = null
   /** Leaves, as a client does. */
   leave: () => void = () => {}
   /** Reads no more, until `resume`. */
@@ -65,22 +71,29 @@ async function openHttp1 (t: Test, subscriber: Subscriber, origin: string, path:
   subscriber.leave = () => { request.destroy() }
   subscriber.pause = () => { response.pause() }
   subscriber.resume = () => { response.resume() }
-  response.on('data', (bytes: Buffer) => { subscriber.feed(bytes) })
-  response.on('error', () => {})
-  response.on('close', () => { subscriber.isEnded = true })
+  readInto(subscriber, response)
 }
 
 async function openHttp2 (t: Test, subscriber: Subscriber, origin: string, path: string, headers: Record<string, string>): Promise<void> {
   const session = http2.connect(origin, { rejectUnauthorized: false })
   t.teardown(() => { session.destroy() })
   const stream = session.request({ ':path': path, ...headers })
-  stream.on('data', (bytes: Buffer) => { subscriber.feed(bytes) })
   stream.on('error', () => {})
-  stream.on('close', () => { subscriber.isEnded = true })
+  stream.on('close', () => { if (subscriber.status === 0) subscriber.isEnded = true })
   const [received] = await once(stream, 'response') as [http2.IncomingHttpHeaders]
   subscriber.status = Number(received[':status'])
   subscriber.headers = received as IncomingHttpHeaders
+  readInto(subscriber, stream)
   subscriber.leave = () => { session.destroy() }
   subscriber.pause = () => { stream.pause() }
   subscriber.resume = () => { stream.resume() }
+}
+
+function readInto (subscriber: Subscriber, body: Readable): void {
+  body.on('error', () => {})
+  body.on('data', (bytes: Buffer) => { subscriber.bytes += bytes.length })
+  const text = decoded(body, subscriber.headers['content-encoding'], (error) => { subscriber.failure = error })
+  text.on('error', () => {})
+  text.on('data', (bytes: Buffer) => { subscriber.feed(bytes) })
+  text.on('close', () => { subscriber.isEnded = true })
 }

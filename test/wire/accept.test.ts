@@ -1,10 +1,10 @@
 /**
- * Which of the types that there are a client gets for its `Accept`.
+ * Which of the types that there are a client gets for its `Accept`, and which coding for its `Accept-Encoding`.
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
  */
 import fc from 'fast-check'
 import t from 'tap'
-import { preferred } from '../../lib/wire/accept.ts'
+import { preferred, preferredCoding } from '../../lib/wire/accept.ts'
 
 const SEED = Number(process.env.PASTELLI_FUZZ_SEED ?? Date.now() % 2 ** 31)
 
@@ -133,6 +133,35 @@ t.test('whatever is accepted, it is the best that there is', async (t) => {
   t.pass(`with seed ${SEED}`)
 })
 
+const CODINGS = ['gzip', 'br', 'zstd'] as const
+
+t.test('a coding that is named, and not before the text as it is', async (t) => {
+  const CASES: Array<[acceptEncoding: string, best: string | null, why?: string]> = [
+    ['gzip, deflate, br, zstd', 'gzip', 'what browsers say'],
+    ['br', 'br'],
+    ['X-GZip', 'gzip', 'by its old name, in any case'],
+    ['gzip;q=0.1, br;q=0.2', 'br'],
+    ['br;q=0.2 , gzip ; Q=0.1', 'br'],
+    ['gzip;q=x', 'gzip', 'a weight that is none'],
+    ['*', 'gzip'],
+    ['*;q=0', null],
+    ['*;q=0, zstd', 'zstd'],
+    ['gzip;q=0, br;q=0, *', 'zstd'],
+    ['gzip;q=0', null],
+    ['identity', null],
+    ['identity, gzip', 'gzip', 'it does not mind'],
+    ['identity, gzip;q=0.9', null],
+    ['identity;q=0, *;q=0', null, 'there is nothing else'],
+    ['compress, deflate', null],
+    ['gzipped', null],
+    ['', null],
+    [',;,', null]
+  ]
+  for (const [header, best, why = ''] of CASES) t.equal(preferredCoding(header, CODINGS), best, `${header} ${why}`)
+  t.equal(preferredCoding('gzip, br', ['zstd', 'br', 'gzip']), 'br', 'the server\'s order')
+  t.equal(preferredCoding('gzip', []), null)
+})
+
 t.test('any text is read, and in no time', async (t) => {
   t.comment(`PASTELLI_FUZZ_SEED=${SEED}`)
   const text = fc.string({ unit: fc.constantFrom(...'aq=/*,;"\\ .01\t', 'text', 'text/plain', ';q='), maxLength: 40 })
@@ -141,6 +170,7 @@ t.test('any text is read, and in no time', async (t) => {
   for (const piece of ['"', '\\"', '"\\"', ',', ';', 'a/b,', ';q', 'text/plain;q=0.1,', ' ', '*/*;"']) {
     choose(piece.repeat(16_384 / piece.length))
     choose('"' + piece.repeat(16_384 / piece.length))
+    preferredCoding(piece.repeat(16_384 / piece.length), CODINGS)
   }
   t.ok(performance.now() - began < 2_000, `${Math.round(performance.now() - began)} ms for 20 headers as long as Node takes them`)
 })
