@@ -13,14 +13,15 @@ export interface StreamEventFields<Data = unknown, Type extends string | undefin
 const FIELDS = ['data', 'event', 'id', 'retry', 'comment']
 
 export class StreamEvent<Data = unknown, Type extends string | undefined = string | undefined> {
-  readonly fields: Readonly<StreamEventFields<Data, Type>>
+  // Not optional here: what has no type is none of those that have one.
+  readonly fields: Readonly<StreamEventFields<Data, Type>> & { readonly event: Type }
 
   constructor (fields: StreamEventFields<Data, Type>) {
     if (typeof fields !== 'object' || fields === null) throw new PST_ERR_FIELD('fields', 'an object', typeof fields)
     for (const name in fields) {
       if (!FIELDS.includes(name)) throw new PST_ERR_FIELD(name, `one of ${FIELDS.join(', ')}`, 'an unknown field')
     }
-    this.fields = Object.freeze({ ...fields })
+    this.fields = Object.freeze({ ...fields }) as typeof this.fields
   }
 }
 

@@ -39,7 +39,8 @@ describe('event()', () => {
     expect(event({ data: { cents: 7 } })).type.toBe<StreamEvent<{ cents: number }, undefined>>()
     expect(event({ data: { cents: 7 } }).fields.data).type.toBe<{ cents: number } | undefined>()
     expect(event({ id: 1 })).type.toBe<StreamEvent<undefined, undefined>>()
-    expect<StreamEvent['fields']>().type.toBe<Readonly<StreamEventFields>>()
+    expect(event({ data: 7, event: 'tick' }).fields.event).type.toBe<'tick'>()
+    expect<StreamEvent['fields']>().type.toBeAssignableTo<Readonly<StreamEventFields>>()
   })
 
   test('makes a value that is not changed', () => {
