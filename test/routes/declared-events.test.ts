@@ -1,4 +1,5 @@
 /** Events that a route's schema declares are serialised as it says, and no others are sent. */
+import { Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import t from 'tap'
 import { event } from '../../index.ts'
 import { build } from '../support/server.ts'
@@ -80,6 +81,42 @@ t.test('the instance\'s own serializer compiler is used, and shared schemas are 
   t.equal((await app.inject('/own')).body, 'event: tick\ndata: {\ndata:  "at": 1\ndata: }\n\n', 'which may use lines')
   t.equal((await app.inject({ url: '/own', headers: { accept: 'application/jsonl' } })).body, '{"event":"tick","data":{"at":1}}\n', 'but a line is one value')
   t.same(compiled, [tick], 'compiled once')
+})
+
+t.test('schemas made by TypeBox serialise and refuse as well', async (t) => {
+  const schema = {
+    params: Type.Object({ at: Type.Integer() }),
+    events: { tick: Type.Object({ at: Type.Integer(), by: Type.Optional(Type.String()) }), level: Type.Union([Type.Literal('low'), Type.Literal('high')]), message: Type.String() }
+  }
+  const { app } = await build(t, (app) => {
+    const typed = app.withTypeProvider<TypeBoxTypeProvider>()
+    typed.stream('/sent/:at', { schema }, ({ params }, reply) => {
+      const tick = { at: params.at, secret: 2 }
+      reply.event(tick, { event: 'tick' })
+      reply.event('low', { event: 'level' })
+      reply.event('text')
+      const send = reply.connection.event.bind(reply.connection)
+      t.throws(() => send({}, { event: 'tock' }), { code: 'PST_ERR_EVENT', message: 'The schema of this route has no event "tock", only tick, level, message' })
+      t.throws(() => send({ by: 'me' }, { event: 'tick' }), { code: 'PST_ERR_DATA', message: /"at" is required/ })
+      t.throws(() => send(7), { code: 'PST_ERR_DATA', message: /the schema of "message" wants string/ })
+      reply.closeChunk()
+    })
+    typed.stream('/yielded/:at', { schema }, async function * ({ params }) {
+      yield event({ event: 'tick', data: { at: params.at, by: 'me' } })
+      yield 'text'
+    })
+    typed.stream('/resumed/:at', { schema, resumable: ({ params }) => String(params.at) }, async function * ({ params }) {
+      yield event({ event: 'tick', data: { at: params.at } })
+    })
+    // @ts-expect-error No overload matches this call
+    typed.stream('/refused/:at', { schema }, async function * () {
+      yield event({ event: 'tock', data: { at: 1 } })
+    })
+  })
+  t.equal((await app.inject('/sent/1')).body, 'event: tick\ndata: {"at":1}\n\nevent: level\ndata: low\n\ndata: text\n\n')
+  t.equal((await app.inject('/yielded/2')).body, 'event: tick\ndata: {"at":2,"by":"me"}\n\ndata: text\n\n')
+  t.match((await app.inject('/resumed/3')).body, /^event: tick\nid: .+\ndata: {"at":3}$/m)
+  t.match((await app.inject('/refused/4')).json(), { statusCode: 500, code: 'PST_ERR_EVENT' })
 })
 
 t.test('what is no object of schemas is refused where the route is declared', async (t) => {
