@@ -14,10 +14,11 @@ import type { Frame } from '../wire/frame.ts'
 import type { Coding } from './coding.ts'
 import { Deadlines } from './deadlines.ts'
 import { Encoder } from './encoder.ts'
-import { type Choice, isJson } from './formats.ts'
+import { isJson } from './formats.ts'
 import type { Host, Log } from './host.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { freePlaces } from './limits.ts'
+import type { Opening, Origin } from './opening.ts'
 import { Outbox } from './outbox.ts'
 import type { CloseReason } from './reasons.ts'
 import { currentTurn, flushLater, nextTurn, overstayed } from './tick.ts'
@@ -31,43 +32,6 @@ export interface ConnectionState {}
 
 /** What a send answers: `true`, taken; `false`, the connection has ended; when there is no room, a promise of either. */
 export type Sent = boolean | Promise<boolean>
-
-/** What a connection asks of the response that it is going to take over. */
-export interface Opening {
-  /**
-   * The take-over shall start at the end of this tick.
-   * @param events whether the response has to be of a format that has events
-   */
-  begin: (events: boolean) => void
-  /** The response will have events, but need not start yet. */
-  declare: () => void
-  /** The content type that the app has set so far. */
-  readonly contentType: unknown
-  /** The take-over shall start now: too much waits for it. */
-  start: () => void
-  /** There will be no take-over: cut the socket. */
-  abandon: () => void
-}
-
-/** Who is at the other end. */
-export interface Origin {
-  /** The route's pattern, such as `/users/:id`. */
-  route: string
-  /** The `Last-Event-ID` header, else the `lastEventId` query parameter. */
-  lastEventId: string | null
-  /** What it gets of the route's formats. */
-  choice: Choice
-  /** Whether another client might get another one. */
-  isNegotiated: boolean
-  /** What its stream is compressed with; null: not at all. */
-  coding: Coding | null
-  /** What `Limits` counts this client by. */
-  key: string
-  /** Fastify's, if somebody will ask it later what the client may do; else null, so that it can be forgotten. */
-  request: unknown
-  /** The request's own logger. */
-  log: Log
-}
 
 // In a turn of the event loop.
 const SEVERAL = 2

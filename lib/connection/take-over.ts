@@ -10,9 +10,10 @@ import { PST_ERR_ANSWERED, PST_ERR_HEAD_SENT, PST_ERR_STATUS } from '../errors.t
 import { isThenable } from '../thenable.ts'
 import { carry, carryBehind, cut, type RawResponse } from './carry.ts'
 import { compressed } from './coding.ts'
-import type { Connection, Opening } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { encode, type HeadOfReply, setStreamHeaders } from './head.ts'
 import type { Log } from './host.ts'
+import type { Opening } from './opening.ts'
 import type { PlainTransport } from './transport.ts'
 
 /** What is needed of Fastify's reply. */
