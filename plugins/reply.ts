@@ -140,7 +140,8 @@ function begin (reply: FastifyReply, before: TakeOver | null): TakeOver {
   reply.send = send
   if (ownHost !== undefined) reply.then = then
   const handling = reply[kHandling]
-  if (handling instanceof Promise) handling.catch(() => { takeOver.failed() })
+  if (handling instanceof Promise) handling.then(() => { takeOver.settled() }, () => { takeOver.failed() })
+  else if (handling !== null) takeOver.settled()
   reply[kHandling] = null
   return takeOver
 }

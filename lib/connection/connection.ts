@@ -189,7 +189,8 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
    * the next one when there is room, and told at once when the connection ends; the stream ends when it ends, unless
    * `end` is false.
    * @returns whether all was sent; false if the connection ended before that
-   * @throws PST_ERR_ARGUMENT; as a promise, what the source throws before the response was taken over: after that it is
+   * @throws PST_ERR_ARGUMENT; as a promise, what the source throws before the response was taken over, if the handler still
+   * runs: else it is what the client is answered. After the take-over it is
    * logged, the client gets an event of the type `error` (a format without types is cut), and the stream closes with `error`
    */
   async pipe (source: AnySource | PromiseLike<AnySource>, { end = true }: { end?: boolean } = {}): Promise<boolean> {
@@ -199,8 +200,8 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
       const known = isThenable(given) ? await arrival(connection, given) : given
       if (known === null || await pipe(connection, known) === 'ended') return false
     } catch (error) {
-      if (this.#opening !== null) throw error
-      failSource(connection, error)
+      if (this.#opening === null || this.#opening.isUnderWay) failSource(connection, error)
+      else if (!this.#opening.fail(error)) throw error
       return false
     }
     if (end) this.complete()

@@ -16,6 +16,10 @@ export interface Opening {
   readonly contentType: unknown
   /** The take-over shall start now: too much waits for it. */
   start: () => void
+  /** Whether the take-over has been given to the app's hooks: nothing else can be answered any more. */
+  readonly isUnderWay: boolean
+  /** What feeds the stream has failed: answers with that, unless the handler still runs and can throw it. Says whether. */
+  fail: (error: unknown) => boolean
   /** There will be no take-over: cut the socket. */
   abandon: () => void
 }

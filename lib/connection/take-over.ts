@@ -52,6 +52,8 @@ export class TakeOver extends EventEmitter implements Opening {
   #events: boolean
   #failed = false
   #isHandling = false
+  // Whether the handler has settled: what it began may go on without it.
+  #isSettled = false
   // Whether Fastify is about to answer for a handler that settled in silence, which the stream has done already.
   #isSilenceDue = false
   // How many listeners the response had before Fastify's own, for each of WATCHED.
@@ -105,6 +107,15 @@ export class TakeOver extends EventEmitter implements Opening {
     return this.#reply?.getHeader('content-type')
   }
 
+  get isUnderWay (): boolean {
+    return this.#stage === 'sent'
+  }
+
+  fail (error: unknown): boolean {
+    if (this.#isSettled) this.#reply?.send(error)
+    return this.#isSettled
+  }
+
   abandon (): void {
     const reply = this.#void()
     if (reply === null) return
@@ -132,6 +143,11 @@ export class TakeOver extends EventEmitter implements Opening {
       this.failed()
       throw error
     })
+  }
+
+  /** The handler has settled. */
+  settled (): void {
+    this.#isSettled = true
   }
 
   /** The handler threw. */
@@ -277,6 +293,7 @@ export class TakeOver extends EventEmitter implements Opening {
   }
 
   #returned (value: unknown, settling = false): void {
+    this.settled()
     const isSilent = value === undefined || value === this.#reply
     const starts = this.#stage === 'begun' || (this.#stage === 'waiting' && this.#events)
     if (!isSilent || !starts || this.#reply?.request.is404 !== false) return

@@ -365,3 +365,29 @@ t.test('a source whose first item takes long gets its stream opened before it', 
   fail(broken())
   t.equal((await unlucky.answer()).body.toString(), `:\n\nevent: error\ndata: ${HIDDEN}\n\n`)
 })
+
+t.test('a source that fails and that nobody waits for ends what it feeds, and no process', async (t) => {
+  const piping = (reply: FastifyReply) => { void reply.connection.pipe(FAILING['a generator']!([]) as AnySource) }
+  const { origin, app, lines } = await start(t, (app) => {
+    app.stream('/stream', (_request, reply) => { piping(reply) })
+    app.stream('/async', async (_request, reply) => { piping(reply) })
+    app.get('/ordinary', (_request, reply) => { piping(reply) })
+    app.get('/later', (_request, reply) => { setImmediate(piping, reply) })
+    app.stream('/hooks', { onSend: async (_request, _reply, payload) => { await soon(); return payload } }, (_request, reply) => {
+      void reply.connection.pipe((FAILING['an async generator'] as (items: string[]) => AnySource)(['one']))
+    })
+  })
+  for (const path of ['/ordinary', '/later']) {
+    const response = await fetch(origin + path)
+    t.equal(response.status, 418, path)
+    t.match(await response.json(), { message: 'secret: no database' }, path)
+  }
+  for (const path of ['/stream', '/async']) {
+    t.equal(await (await fetch(origin + path)).text(), `:\n\nevent: error\ndata: ${HIDDEN}\n\n`, `${path} had opened when its handler had nothing more to do`)
+  }
+  const late = await fetch(`${origin}/hooks`)
+  t.equal(late.status, 200)
+  t.equal(await late.text(), `data: one\n\nevent: error\ndata: ${HIDDEN}\n\n`)
+  t.equal(lines(FAILED).length, 3)
+  t.equal(app.connections.counts.error, 3)
+})
