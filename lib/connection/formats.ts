@@ -28,6 +28,8 @@ const BY_NAME = { 'event-stream': eventStream, ndjson, text: plainText, json: 'j
 // One for all routes that share it, so that their subscribers share what is built for it.
 const customs = new WeakMap<CustomFormat, Format>()
 
+const renamed = new WeakMap<Format, Map<string, Format>>()
+
 export class Formats {
   readonly #choices: ReadonlyArray<Format | 'json'>
 
@@ -49,7 +51,8 @@ export class Formats {
   /** @param accept the header */
   choose (accept: string | undefined): Choice {
     if (!this.isNegotiated) return this.#choices[0] ?? null
-    return preferred(accept, this.#choices, (choice) => choice === 'json' ? [JSON_TYPE] : [choice.type, ...choice.aliases])
+    const choice = preferred(accept, this.#choices, (choice) => choice === 'json' ? [JSON_TYPE] : [choice.type, ...choice.aliases])
+    return choice === null || choice === 'json' ? choice : named(choice, preferred(accept, [choice.type, ...choice.aliases], (type) => [type]))
   }
 
   /** The streaming format that has this test. */
@@ -61,6 +64,16 @@ export class Formats {
 /** Whether a `Content-Type` is that of all at once. */
 export function isJson (contentType: unknown): boolean {
   return isOfFormat(contentType, { type: JSON_TYPE, aliases: [] })
+}
+
+// By the name that the client accepts it under.
+function named (format: Format, type: string | null): Format {
+  if (type === null || type === format.type) return format
+  let byType = renamed.get(format)
+  if (byType === undefined) renamed.set(format, byType = new Map())
+  let other = byType.get(type)
+  if (other === undefined) byType.set(type, other = { ...format, contentType: type })
+  return other
 }
 
 function whole (custom: CustomFormat): Format {

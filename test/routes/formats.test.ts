@@ -94,12 +94,15 @@ t.test('the client chooses by Accept, the server where the client does not mind'
   t.equal((await client.answer()).headers['content-type'], NDJSON, 'several headers are one')
 })
 
-t.test('ndjson has several names', async (t) => {
+t.test('ndjson has several names, and is called by the one that the client accepts', async (t) => {
   const server = await start(t, (app) => { app.stream('/', () => ['x']) })
   for (const accept of ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonl', 'application/jsonlines']) {
     const { headers, body } = await ask(server, '/', { Accept: accept })
-    t.equal(headers['content-type'], NDJSON, accept)
+    t.equal(headers['content-type'], accept)
     t.equal(body.toString(), '"x"\n')
+  }
+  for (const [accept, type] of [['application/*', NDJSON], ['application/jsonl;q=0.5, application/ndjson', 'application/ndjson'], ['application/jsonl, */*;q=0.1', 'application/jsonl']] as const) {
+    t.equal((await ask(server, '/', { Accept: accept })).headers['content-type'], type, accept)
   }
 })
 
