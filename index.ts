@@ -11,6 +11,7 @@ import reply from './plugins/reply.ts'
 import shutdown from './plugins/shutdown.ts'
 import strayBytes from './plugins/stray-bytes.ts'
 import topics from './plugins/topics.ts'
+import websocket from './plugins/websocket.ts'
 import stream, { type OwnOptions } from './routes/stream.ts'
 
 /** What `register` takes. */
@@ -30,6 +31,7 @@ async function pastelli (fastify: FastifyInstance, options: PastelliOptions): Pr
   await fastify.register(topics, { settings })
   await fastify.register(host, { settings })
   await fastify.register(shutdown)
+  await fastify.register(websocket, { settings })
   await fastify.register(strayBytes)
   await fastify.register(reply)
   await fastify.register(stream)
@@ -70,4 +72,7 @@ export type { CustomFormat, FormatEvent } from './lib/wire/format.ts'
 export type { StreamEvent, StreamEventFields } from './lib/wire/stream-event.ts'
 export type { EventOptions } from './lib/wire/event-stream.ts'
 export type { AnySource } from './lib/source/source.ts'
+export type { AllowedOrigins } from './lib/connection/origins.ts'
+export type { EncodeMessage } from './lib/wire/websocket.ts'
 export type { StreamHandler, StreamMethod } from './routes/stream.ts'
+export type { WebSocketAnswer, WebSocketHandler } from './routes/websocket.ts'

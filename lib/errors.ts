@@ -45,6 +45,30 @@ export const PST_ERR_ARGUMENT = createError<[verb: string, rule: string, type: s
 export const PST_ERR_STATUS = createError<[status: string]>(
   'PST_ERR_STATUS', 'The status of a stream must be an integer from 200 to 599 that allows a body, got %s', 500, RangeError)
 
+/** `connection.info` where nobody takes it. */
+export const PST_ERR_INFO = createError(
+  'PST_ERR_INFO', 'This connection takes no info: only a WebSocket does, of a route whose handler has one', 500)
+
+/** A WebSocket's handler answered something that is neither nothing nor `{ reply, close }`. */
+export const PST_ERR_ANSWER = createError<[part: string, rule: string]>(
+  'PST_ERR_ANSWER', 'What the "%s" of a WebSocket answers must be %s', 500, TypeError)
+
+/** The app has no WebSockets. */
+export const PST_ERR_NO_WEBSOCKETS = createError(
+  'PST_ERR_NO_WEBSOCKETS', 'There are no WebSockets here: pastelli was registered with `websocket: false`, or something else answers the upgrades of this server; register @fastify/websocket before pastelli', 500)
+
+/** An upgrade on a stream route that has no WebSocket. */
+export const PST_ERR_NOT_UPGRADABLE = createError(
+  'PST_ERR_NOT_UPGRADABLE', 'This stream can\'t be had over a WebSocket', 400)
+
+/** A plain request on a route that is a WebSocket and nothing else. */
+export const PST_ERR_UPGRADE_REQUIRED = createError(
+  'PST_ERR_UPGRADE_REQUIRED', 'This is to be had over a WebSocket only', 426)
+
+/** A page of another origin asked for a WebSocket. */
+export const PST_ERR_ORIGIN = createError(
+  'PST_ERR_ORIGIN', 'Pages of this origin may not open a WebSocket here', 403)
+
 /** Not one of the close reasons. */
 export const PST_ERR_REASON = createError<[known: string, reason: string]>(
   'PST_ERR_REASON', 'A close reason must be one of %s, got %s', 500, TypeError)

@@ -2,6 +2,7 @@
 import { PST_ERR_OPTION } from './errors.ts'
 import { type Coding, CODINGS } from './connection/coding.ts'
 import { FORMAT_NAMES, type FormatName } from './connection/formats.ts'
+import { type AllowedOrigins, areOrigins, ORIGINS_RULE } from './connection/origins.ts'
 import type { Log } from './topics/log.ts'
 import type { CanSubscribe } from './topics/rights.ts'
 import type { CustomFormat } from './wire/format.ts'
@@ -93,6 +94,20 @@ export interface StreamSettings<Request = unknown> {
   terminator: string | null
 }
 
+/** What WebSockets have in common. */
+export interface WebSocketSettings<Request = unknown> {
+  /**
+   * A client that sends a larger message is closed with 1009, bytes. Only what Pastelli itself registers @fastify/websocket with.
+   * @default 1048576
+   */
+  maxPayload: number
+  /**
+   * Whose pages may open one; all others get 403.
+   * @default null: those of the host that was asked
+   */
+  allowedOrigins: AllowedOrigins<Request>
+}
+
 export interface Settings<Request = unknown> extends StreamSettings<Request> {
   /**
    * How long shutdown waits for open streams to end before it cuts them. The same time bounds a stream that was
@@ -116,10 +131,17 @@ export interface Settings<Request = unknown> extends StreamSettings<Request> {
    * @default null: everybody may
    */
   canSubscribe: CanSubscribe<Request> | null
+  /**
+   * WebSockets, through @fastify/websocket, which is registered unless the app did that before; false: there are none.
+   * @default {}
+   */
+  websocket: false | Readonly<WebSocketSettings<Request>>
 }
 
 /** What `register` takes. */
-export type Options<Request = unknown> = { [Name in keyof Settings<Request>]?: Settings<Request>[Name] | undefined }
+export type Options<Request = unknown> =
+  & { [Name in Exclude<keyof Settings<Request>, 'websocket'>]?: Settings<Request>[Name] | undefined }
+  & { websocket?: false | { [Name in keyof WebSocketSettings<Request>]?: WebSocketSettings<Request>[Name] | undefined } | undefined }
 
 /** What a stream route takes besides Fastify's own route options. */
 export type StreamOptions<Request = unknown> = { [Name in keyof StreamSettings<Request>]?: StreamSettings<Request>[Name] | undefined }
@@ -128,6 +150,8 @@ export type StreamOptions<Request = unknown> = { [Name in keyof StreamSettings<R
 export function hideError (): unknown {
   return { message: 'Internal Server Error' }
 }
+
+const WEBSOCKET_DEFAULTS: Readonly<WebSocketSettings> = Object.freeze({ maxPayload: 1024 * 1024, allowedOrigins: null })
 
 const DEFAULTS: Readonly<Settings<{ ip?: string }>> = Object.freeze({
   heartbeat: 15_000,
@@ -148,7 +172,8 @@ const DEFAULTS: Readonly<Settings<{ ip?: string }>> = Object.freeze({
   drain: 10_000,
   coalesce: 0,
   log: null,
-  canSubscribe: null
+  canSubscribe: null,
+  websocket: WEBSOCKET_DEFAULTS
 })
 
 interface Rule { says: string, holds: (value: unknown) => boolean }
@@ -160,7 +185,7 @@ const time: Rule = {
   says: `an integer of milliseconds from 0 (off) to ${MAX_MS}`,
   holds: (value) => Number.isInteger(value) && value as number >= 0 && value as number <= MAX_MS
 }
-const size: Rule = { says: 'a positive integer of bytes', holds: (value) => Number.isSafeInteger(value) && value as number >= 1 }
+export const size: Rule = { says: 'a positive integer of bytes', holds: (value) => Number.isSafeInteger(value) && value as number >= 1 }
 export const count: Rule = { says: 'a positive integer or Infinity', holds: isCount }
 
 const RULES: Readonly<Record<keyof Settings, Rule>> = {
@@ -185,11 +210,12 @@ const RULES: Readonly<Record<keyof Settings, Rule>> = {
   drain: { says: `an integer of milliseconds from 1 to ${MAX_MS}`, holds: (value) => time.holds(value) && value !== 0 },
   coalesce: time,
   log: { says: 'null or a log, such as memoryLog()', holds: (value) => value === null || isLog(value) },
-  canSubscribe: { says: 'null or a function from a request and a topic to a boolean', holds: (value) => value === null || typeof value === 'function' }
+  canSubscribe: { says: 'null or a function from a request and a topic to a boolean', holds: (value) => value === null || typeof value === 'function' },
+  websocket: { says: 'false or { maxPayload, allowedOrigins }', holds: (value) => value === false || (typeof value === 'object' && value !== null && !Array.isArray(value)) }
 }
 
 // A route can't have its own.
-const REGISTER_ONLY = ['drain', 'coalesce', 'log', 'canSubscribe'] as const
+const REGISTER_ONLY = ['drain', 'coalesce', 'log', 'canSubscribe', 'websocket'] as const
 
 function areFormats (value: unknown): boolean {
   return Array.isArray(value) && value.length !== 0 && new Set(value).size === value.length &&
@@ -218,7 +244,9 @@ export function parseOptions (options: object): Readonly<Settings> {
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(RULES, name)) throw new PST_ERR_OPTION(name, `one of ${Object.keys(RULES).join(', ')}`, 'an unknown option')
   }
-  return complete(options, DEFAULTS as Settings)
+  const { websocket = {} } = options as Options
+  const settings = complete(options, DEFAULTS as Settings)
+  return websocket === false ? settings : Object.freeze({ ...settings, websocket: completeWebSocket(websocket, WEBSOCKET_DEFAULTS) })
 }
 
 /**
@@ -231,6 +259,31 @@ export function parseStreamOptions (options: object, settings: Readonly<Settings
     if (Object.hasOwn(options, name)) throw new PST_ERR_OPTION(name, 'given at register: a route can\'t have its own', show((options as Record<string, unknown>)[name]))
   }
   return complete(options, settings)
+}
+
+const WEBSOCKET_RULES: Readonly<Record<keyof WebSocketSettings, Rule>> = {
+  maxPayload: size,
+  allowedOrigins: { says: ORIGINS_RULE, holds: areOrigins }
+}
+
+/**
+ * The settings of WebSockets, or of one route's.
+ * @param given what is none of them is left alone by a route's handler
+ * @throws PST_ERR_OPTION
+ */
+export function completeWebSocket (given: object, defaults: Readonly<WebSocketSettings>, others: readonly string[] = []): Readonly<WebSocketSettings> {
+  const known = [...Object.keys(WEBSOCKET_RULES), ...others]
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name)) throw new PST_ERR_OPTION(`websocket.${name}`, `one of ${known.join(', ')}`, 'an unknown option')
+  }
+  const settings: Record<string, unknown> = { ...defaults }
+  for (const [name, rule] of Object.entries(WEBSOCKET_RULES)) {
+    const value = (given as Record<string, unknown>)[name]
+    if (value === undefined) continue
+    if (!rule.holds(value)) throw new PST_ERR_OPTION(`websocket.${name}`, rule.says, show(value))
+    settings[name] = value
+  }
+  return Object.freeze(settings) as unknown as Readonly<WebSocketSettings>
 }
 
 function complete (given: Options<never>, defaults: Readonly<Settings>): Readonly<Settings> {

@@ -3,6 +3,12 @@
 /** On an instance: the host of ordinary routes. On a route's config: the host of a stream route. */
 export const kHost = Symbol('pastelli.host')
 
+/** On an instance: what answers upgrades to WebSockets, null if nothing does. */
+export const kSockets = Symbol('pastelli.sockets')
+
+/** On a stream route's config: what becomes of an upgrade; absent where there is no WebSocket. */
+export const kUpgrade = Symbol('pastelli.upgrade')
+
 /** On a route's config: its handler is watched. */
 export const kWatched = Symbol('pastelli.watched')
 

@@ -6,13 +6,13 @@ import { codingFor } from '../lib/connection/coding.ts'
 import { Connection, type Sent } from '../lib/connection/connection.ts'
 import { JSON_CONTENT_TYPE } from '../lib/connection/formats.ts'
 import type { Host } from '../lib/connection/host.ts'
-import { PST_ERR_NOT_ACCEPTABLE, PST_ERR_OPTION } from '../lib/errors.ts'
+import { PST_ERR_NOT_ACCEPTABLE, PST_ERR_NOT_UPGRADABLE, PST_ERR_OPTION } from '../lib/errors.ts'
 import { makeId } from '../lib/connection/id.ts'
 import { takePlaces } from '../lib/connection/limits.ts'
 import { encode, setStreamHeaders } from '../lib/connection/head.ts'
-import type { Opening } from '../lib/connection/opening.ts'
+import type { Opening, Origin } from '../lib/connection/opening.ts'
 import { type Reply, TakeOver, WITHHELD } from '../lib/connection/take-over.ts'
-import { kHandling, kHost, kTakeOver, kWatched } from '../lib/symbols.ts'
+import { kHandling, kHost, kTakeOver, kUpgrade, kWatched } from '../lib/symbols.ts'
 import { type EventOptions, eventStream } from '../lib/wire/event-stream.ts'
 
 declare module 'fastify' {
@@ -48,9 +48,22 @@ declare module 'fastify' {
     /** @internal */
     [kHost]?: Host
     /** @internal */
+    [kUpgrade]?: Upgrade
+    /** @internal */
     [kWatched]?: true
   }
 }
+
+/** What a stream route does with an upgrade. */
+export interface Upgrade {
+  /** Whether there is nothing for other requests but an error. */
+  readonly isAll: boolean
+  /** Lets the client in, or throws; @fastify/websocket does the upgrade itself. */
+  readonly admit: (request: FastifyRequest, reply: FastifyReply, upgrade: () => unknown) => unknown
+}
+
+/** In which form a connection's events go out. */
+type Form = Pick<Origin, 'choice' | 'isNegotiated' | 'coding' | 'protocol'>
 
 /** What a type provider makes of a schema. */
 export type Serialized<TypeProvider extends FastifyTypeProvider, Schema> = (TypeProvider & { schema: Schema })['serializer']
@@ -95,7 +108,12 @@ function reply (fastify: FastifyInstance, _options: object, done: () => void): v
     route.config = { ...route.config, [kWatched]: true }
     const isStream = route.config[kHost] !== undefined
     route.handler = function (request, reply) {
-      if (isStream && request.method === 'HEAD') return answerHead(request, reply)
+      const upgrade = request.routeOptions.config[kUpgrade]
+      if (isStream && request.ws) {
+        if (upgrade === undefined) throw new PST_ERR_NOT_UPGRADABLE()
+        return upgrade.admit(request, reply, () => handler.call(this, request, reply))
+      }
+      if (isStream && request.method === 'HEAD' && upgrade?.isAll !== true) return answerHead(request, reply)
       if (isStream) takeOverOf(reply).handling()
       try {
         return watch(reply, handler.call(this, request, reply))
@@ -135,7 +153,8 @@ function begin (reply: FastifyReply, before: TakeOver | null): TakeOver {
   if (isWatched === undefined && !request.is404) {
     reply.log.warn({ route: request.routeOptions.url }, 'this route was declared before pastelli was loaded, so nobody watches whether its handler fails: await register first')
   }
-  const takeOver = new TakeOver(reply as Reply, (opening) => connect(request, reply, ownHost ?? server[kHost], opening), ownHost !== undefined && before === null, before)
+  const host = ownHost ?? server[kHost]
+  const takeOver = new TakeOver(reply as Reply, (opening) => connect(request, reply, host, opening, formOf(request, host)), ownHost !== undefined && before === null, before)
   reply[kTakeOver] = takeOver
   reply.send = send
   if (ownHost !== undefined) reply.then = then
@@ -160,7 +179,11 @@ function then (this: FastifyReply, ...args: Parameters<FastifyReply['then']>): v
   Object.getPrototypeOf(this).then.apply(this, args)
 }
 
-function connect (request: FastifyRequest, reply: FastifyReply, host: Host, opening: Opening): Connection {
+/**
+ * A connection for whoever sends this request.
+ * @throws PST_ERR_MAX_CONNECTIONS, PST_ERR_MAX_CONNECTIONS_PER_KEY
+ */
+export function connect (request: FastifyRequest, reply: FastifyReply, host: Host, opening: Opening, form: Form): Connection {
   const key: unknown = host.limits.some((limit) => limit.keyed) ? host.settings.key(request) : ''
   if (typeof key !== 'string') throw new PST_ERR_OPTION('key', 'a function from a request to a string', `one that returned a value of the type ${typeof key}`)
   try {
@@ -170,18 +193,21 @@ function connect (request: FastifyRequest, reply: FastifyReply, host: Host, open
     throw error
   }
   host.events?.compile((schema) => reply.compileSerializationSchema(schema as Record<string, unknown>))
-  const isRoute = request.routeOptions.config[kHost] !== undefined
   const origin = {
+    ...form,
     route: request.routeOptions.url ?? '',
     lastEventId: lastEventId(request),
-    choice: isRoute ? host.formats.choose(request.headers.accept) : eventStream,
-    isNegotiated: isRoute && host.formats.isNegotiated,
-    coding: codingFor(request.headers['accept-encoding'], host.settings.compression),
     key,
     log: reply.log,
     request: host.settings.canSubscribe === null ? null : request
   }
   return new Connection(makeId(), origin, host, opening)
+}
+
+function formOf ({ routeOptions, headers }: FastifyRequest, { formats, settings }: Host): Form {
+  const coding = codingFor(headers['accept-encoding'], settings.compression)
+  if (routeOptions.config[kHost] === undefined) return { choice: eventStream, isNegotiated: false, coding, protocol: null }
+  return { choice: formats.choose(headers.accept), isNegotiated: formats.isNegotiated, coding, protocol: null }
 }
 
 // The header beats the query, which EventSource repeats unchanged when it reconnects. One that is given twice is no

@@ -14,16 +14,14 @@ import { Limits } from '../lib/connection/limits.ts'
 import { parseStreamOptions, type StreamOptions } from '../lib/options.ts'
 import type { AnySource } from '../lib/source/source.ts'
 import type { Producer } from '../lib/source/run.ts'
-import { kHost } from '../lib/symbols.ts'
-import { checkTopics, type TopicName } from '../lib/topics/topics.ts'
+import { kHost, kUpgrade } from '../lib/symbols.ts'
 import type { StreamEvent } from '../lib/wire/stream-event.ts'
 import type { Serialized } from '../plugins/reply.ts'
 import { describeStream } from './describe.ts'
 import { feeding } from './feeding.ts'
 import { type ResumableKey, resuming } from './resumable.ts'
-
-/** What the stream is subscribed to before its handler runs. */
-export type RouteTopics<Request> = TopicName | readonly TopicName[] | ((request: Request) => TopicName | readonly TopicName[] | Promise<TopicName | readonly TopicName[]>)
+import { checkRouteTopics, type RouteTopics, subscribeTo } from './subscribing.ts'
+import { refuseAllElse, upgrading, type WebSocketHandler } from './websocket.ts'
 
 /** What the route has besides Fastify's own options. */
 export interface OwnOptions<Request> extends StreamOptions<Request> {
@@ -41,6 +39,9 @@ export interface OwnOptions<Request> extends StreamOptions<Request> {
    */
   abandonAfter?: number
 }
+
+/** What serves those who ask the route for a WebSocket. */
+export interface WithWebSocket<Request, Instance = FastifyInstance> { websocket: WebSocketHandler<Request, Instance> }
 
 /** A schema that declares the route's events. */
 export interface DeclaredSchema { events: Readonly<Record<string, unknown>> }
@@ -76,6 +77,20 @@ export type StreamHandler<
   ...args: Parameters<RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>>
 ) => StreamAnswer<ReturnType<RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>>>
 
+// Without the `websocket: true` that @fastify/websocket declares for all routes.
+type SocketRouteOptions<
+  RawServer extends RawServerBase,
+  RawRequest extends RawRequestDefaultExpression<RawServer>,
+  RawReply extends RawReplyDefaultExpression<RawServer>,
+  RouteGeneric extends RouteGenericInterface,
+  ContextConfig,
+  SchemaCompiler extends FastifySchema,
+  TypeProvider extends FastifyTypeProvider,
+  Logger extends FastifyBaseLogger
+> = Omit<RouteShorthandOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>, 'websocket'>
+  & Omit<OwnOptions<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>>, 'resumable' | 'abandonAfter'>
+  & WithWebSocket<FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger>, FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>>
+
 /** `fastify.stream(path, [options], handler)`: GET by default, an event stream unless the handler says otherwise. With `topics`, the handler may be left out. */
 export interface StreamMethod<
   RawServer extends RawServerBase = RawServerDefault,
@@ -84,6 +99,21 @@ export interface StreamMethod<
   Logger extends FastifyBaseLogger = FastifyBaseLogger,
   TypeProvider extends FastifyTypeProvider = FastifyTypeProviderDefault
 > {
+  <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema & DeclaredSchema = FastifySchema & DeclaredSchema>(
+    path: string,
+    options: SocketRouteOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+      & { schema: SchemaCompiler },
+    handler?: (
+      this: FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>,
+      ...args: Parameters<RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>>
+    ) => DeclaredAnswer<SchemaCompiler['events'], TypeProvider>
+  ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
+  <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
+    path: string,
+    options: SocketRouteOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+      & { schema?: { events?: never } },
+    handler?: StreamHandler<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+  ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema & DeclaredSchema = FastifySchema & DeclaredSchema>(
     path: string,
     options: RouteShorthandOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
@@ -140,27 +170,37 @@ declare module 'fastify' {
 }
 
 type Handler = RouteOptions['handler']
-type AnyOptions = Omit<RouteOptions, 'url' | 'handler' | 'method'> & OwnOptions<FastifyRequest>
+type AnyOptions = Omit<RouteOptions, 'url' | 'handler' | 'method' | 'websocket' | 'wsHandler'> & OwnOptions<FastifyRequest> & Partial<WithWebSocket<FastifyRequest>>
 
 function stream (fastify: FastifyInstance, _options: object, done: () => void): void {
   fastify.decorate('stream', function (this: FastifyInstance, path: string, ...rest: [Handler] | [AnyOptions, Handler?]) {
     const [options, handler] = rest.length === 1 && typeof rest[0] === 'function' ? [{}, rest[0]] : [rest[0] as AnyOptions, rest[1]]
     if (typeof options !== 'object' || options === null) throw new PST_ERR_ARGUMENT('stream', 'options that are an object', typeof options)
-    if (handler === undefined && options.topics === undefined) throw new PST_ERR_ARGUMENT('stream', 'a handler where no topics are given', 'undefined')
+    const isAllWebSocket = handler === undefined && options.topics === undefined
+    if (isAllWebSocket && options.websocket === undefined) throw new PST_ERR_ARGUMENT('stream', 'a handler where neither topics nor a websocket are given', 'undefined')
     if (handler !== undefined && typeof handler !== 'function') throw new PST_ERR_ARGUMENT('stream', 'a handler that is a function', typeof handler)
-    return declare(this, path, options, handler ?? (() => {}))
+    return declare(this, path, options, handler ?? (isAllWebSocket ? refuseAllElse : () => {}), isAllWebSocket)
   } as never)
   done()
 }
 
-function declare (fastify: FastifyInstance, path: string, { topics, resumable, abandonAfter, ...options }: AnyOptions, handle: Handler): FastifyInstance {
+function declare (fastify: FastifyInstance, path: string, { topics, resumable, abandonAfter, websocket, ...options }: AnyOptions, handle: Handler, isAll: boolean): FastifyInstance {
   if (resumable === undefined && abandonAfter !== undefined) throw new PST_ERR_OPTION('abandonAfter', 'given with resumable: no other stream is abandoned', String(abandonAfter))
   if (topics !== undefined && resumable !== undefined) throw new PST_ERR_OPTION('resumable', 'without topics: such a stream has one of its own', 'both')
+  if (websocket !== undefined && resumable !== undefined) throw new PST_ERR_OPTION('resumable', 'without websocket: such a stream goes one way', 'both')
+  if (topics !== undefined) checkRouteTopics(topics)
   const streaming = feeding(resumable === undefined ? handle : resuming(nameOf(fastify.prefix + path, options), { resumable, abandonAfter }, handle))
   const handler = topics === undefined ? streaming : subscribing(topics, streaming)
   const host = routeHost(fastify[kHost], options)
   // Fastify's HEAD twin comes along: it is answered without the handler.
-  fastify.route({ ...options, url: path, handler, method: options.method ?? 'GET', config: { swaggerTransform: describeStream, ...options.config, [kHost]: host } })
+  const method = options.method ?? 'GET'
+  const config = { swaggerTransform: describeStream, ...options.config, [kHost]: host }
+  if (websocket === undefined) {
+    fastify.route({ ...options, url: path, handler, method, config })
+  } else {
+    const { upgrade, wsHandler } = upgrading(fastify, { websocket, topics, method, host, isAll })
+    fastify.route({ ...options, url: path, handler, wsHandler: wsHandler as never, method, config: { ...config, [kUpgrade]: upgrade } })
+  }
   return fastify
 }
 
@@ -171,13 +211,8 @@ function nameOf (url: string, { method = 'GET', constraints = {} }: AnyOptions):
 
 // Subscribed before the handler runs: what is published from then on is not missed, and a refusal is a plain 403.
 function subscribing (topics: RouteTopics<FastifyRequest>, handler: Handler): Handler {
-  if (typeof topics !== 'function' && typeof topics !== 'string' && !Array.isArray(topics)) throw new PST_ERR_OPTION('topics', 'a topic, an array of them, or a function from a request to them', typeof topics)
-  if (typeof topics !== 'function') checkTopics(topics)
   return function (request, reply) {
-    const named = typeof topics === 'function' ? topics(request) : topics
-    const subscribed = named instanceof Promise
-      ? named.then((names) => reply.connection.subscribe(names))
-      : reply.connection.subscribe(named)
+    const subscribed = subscribeTo(topics, request, reply.connection)
     return subscribed instanceof Promise ? subscribed.then(() => handler.call(this, request, reply)) : handler.call(this, request, reply)
   }
 }

@@ -22,7 +22,8 @@ const DEFAULTS = {
   drain: 10_000,
   coalesce: 0,
   log: null,
-  canSubscribe: null
+  canSubscribe: null,
+  websocket: { maxPayload: 1_048_576, allowedOrigins: null }
 }
 
 const NO_NUMBERS = ['1', true, null, {}, [], () => 1, Symbol('s'), 1n, NaN]
@@ -103,9 +104,14 @@ const RULES: Record<string, Rule> = {
     right: [null, () => true],
     wrong: ['all', 0, true, {}, [], Symbol('s')],
     says: 'null or a function from a request and a topic to a boolean'
+  },
+  websocket: {
+    right: [false],
+    wrong: [true, 'on', 0, null, [], () => {}, Symbol('s')],
+    says: 'false or { maxPayload, allowedOrigins }'
   }
 }
-const REGISTER_ONLY = ['drain', 'coalesce', 'log', 'canSubscribe']
+const REGISTER_ONLY = ['drain', 'coalesce', 'log', 'canSubscribe', 'websocket']
 const ROUTE_RULES = Object.entries(RULES).filter(([option]) => !REGISTER_ONLY.includes(option))
 
 /** That these are refused, and that the message begins with the option and its rule. */
@@ -125,6 +131,20 @@ t.test('each option has its default', async (t) => {
   t.strictSame(settings, DEFAULTS)
   t.strictSame(errorData(new Error('secret')), { message: 'Internal Server Error' }, 'an error keeps its secrets')
   t.equal((key as (request: { ip: string }) => string)({ ip: '192.0.2.1' }), '192.0.2.1', 'a client is told by its address')
+})
+
+t.test('each option of WebSockets is checked and completed', async (t) => {
+  const { websocket } = parseOptions({})
+  const right = [
+    { maxPayload: 1 }, { maxPayload: undefined }, { allowedOrigins: null }, { allowedOrigins: '*' }, { allowedOrigins: [] },
+    { allowedOrigins: ['https://example.com', 'http://localhost:8080', /\.example\.com$/] }, { allowedOrigins: () => true }
+  ]
+  for (const given of right) t.strictSame(parseOptions({ websocket: given }).websocket, { ...websocket, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) })
+  for (const value of [0, -1, 0.5, Infinity, ...NO_NUMBERS]) refused(t, () => parseOptions({ websocket: { maxPayload: value } }), 'websocket.maxPayload', 'a positive integer of bytes', show(value))
+  for (const value of ['example.com', 'https://example.com', ['example.com'], ['https://example.com/'], ['HTTPS://example.com'], [null], {}, true, 0]) {
+    refused(t, () => parseOptions({ websocket: { allowedOrigins: value } }), 'websocket.allowedOrigins', 'null, "*", a list of origins', show(value))
+  }
+  refused(t, () => parseOptions({ websocket: { path: '/' } }), 'websocket.path', 'one of maxPayload, allowedOrigins')
 })
 
 t.test('an option that is undefined has its default', async (t) => {

@@ -1,5 +1,5 @@
 /** One open client of any transport: what can be sent to it, and what it tells about itself. */
-import { PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_HEAD_SENT, PST_ERR_ID } from '../errors.ts'
+import { PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_HEAD_SENT, PST_ERR_ID, PST_ERR_INFO } from '../errors.ts'
 import type { StreamSettings } from '../options.ts'
 import { failSource } from '../source/failure.ts'
 import { arrival, pipe } from '../source/pipe.ts'
@@ -63,8 +63,8 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#origin = origin
     this.#host = host
     this.#opening = opening
-    this.#outbox = new Outbox(host.settings.highWaterMark)
     this.#encoder = new Encoder(host.formats, host.events, origin.choice)
+    this.#outbox = new Outbox(host.settings.highWaterMark, this.#encoder.format?.encoding ?? 'utf8')
     host.registry.expect(this)
   }
 
@@ -81,6 +81,11 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   /** The `Last-Event-ID` header, else the `lastEventId` query parameter, as the client sent it. */
   get lastEventId (): string | null {
     return this.#origin.lastEventId
+  }
+
+  /** Of a WebSocket, the subprotocol that was agreed on; else null. */
+  get protocol (): string | null {
+    return this.#origin.protocol
   }
 
   /** When the response was taken over, ms since 1970; 0 before that. */
@@ -126,14 +131,17 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   }
 
   /**
-   * Sends bytes as they are; a string as UTF-8, half a surrogate pair as U+FFFD. An empty chunk does nothing. Do not
-   * change the bytes afterwards.
+   * Sends bytes as they are; a string as UTF-8, half a surrogate pair as U+FFFD. An empty chunk does nothing. Over a
+   * WebSocket, a string is a text message and bytes are a binary one, also when they are empty. Do not change the bytes
+   * afterwards.
    * @throws PST_ERR_CHUNK
    */
   chunk (bytes: string | Uint8Array): Sent {
     const isText = typeof bytes === 'string'
     if (!isText && !(bytes instanceof Uint8Array)) throw new PST_ERR_CHUNK(bytes === null ? 'null' : typeof bytes)
     if (this.reason !== null) return false
+    const frame = this.#encoder.format?.encodeChunk
+    if (frame !== undefined) return this.#sendWhole(frame(isText ? bytes.toWellFormed() : bytes))
     if (bytes.length === 0) return true
     this.#opening?.begin(false)
     if (this.#encoder.isFormatted || this.#opening !== null) this.#encoder.wrote(bytes)
@@ -227,6 +235,20 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
    */
   unsubscribe (topics: TopicName | readonly TopicName[]): void {
     this.#host.topics.unsubscribe(this as Connection<object>, topics)
+  }
+
+  /**
+   * Gives a message to the `info` of the route's WebSocket handler, which takes it behind what came before.
+   * @returns false if the connection has ended; also if more wait than may, for which it is cut with `overflow`
+   * @throws PST_ERR_INFO
+   */
+  info (message: unknown): boolean {
+    if (this.reason !== null) return false
+    const inform = this.#outbox.transport?.inform
+    if (inform == null) throw new PST_ERR_INFO()
+    if (inform(message)) return true
+    this.destroy('overflow')
+    return false
   }
 
   /** When it ends with the reason `expired`, ms since 1970: its own time or `maxAge`, whichever is first. Null: never. */
@@ -412,9 +434,10 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
       if (stuckFor >= this.#host.settings.drain) this.destroy()
       return
     }
-    const due = this.#deadlines.due(now, stuckFor, this.cursor !== null, this.#host.settings)
+    const { settings } = this.#host
+    const due = transport.probe?.(now, settings.heartbeat) ?? this.#deadlines.due(now, stuckFor, this.cursor !== null, settings)
     if (due === 'timeout') this.destroy('timeout')
-    else if (due === 'expired') this.close('expired')
+    else if (due === 'expired' || due === 'client') this.close(due)
     else if (due === 'heartbeat') this.#beat()
     this.cursor?.sweep()
   }
@@ -436,12 +459,12 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     }
     this.flush()
     this.#deadlines.startDraining(performance.now())
-    this.#outbox.transport?.end(reason === 'shutdown')
+    this.#outbox.transport?.end(reason === 'shutdown', reason)
   }
 
   protected override cut (): void {
     this.#opening?.abandon()
-    this.#outbox.transport?.destroy()
+    this.#outbox.transport?.destroy(this.reason as CloseReason)
   }
 
   protected override settled (reason: CloseReason, wasOpen: boolean): void {
@@ -461,9 +484,9 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (this.#encoder.isBetween && this.#encoder.format === eventStream) this.tell((format) => format.encode(text), 1)
   }
 
-  #sendWhole (text: string): Sent {
+  #sendWhole (block: string | Uint8Array): Sent {
     this.#encoder.ended()
-    return this.#send(text)
+    return this.#send(block)
   }
 
   #send (bytes: string | Uint8Array): Sent {

@@ -4,14 +4,12 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { frameAscii, frameBytes, frameText } from '../wire/chunked.ts'
 import type { SharedBytes } from '../wire/frame.ts'
+import { writeSliced } from './slices.ts'
 import { unmarkStreaming } from './stray.ts'
 import { LATER_SLACK, type PlainTransport } from './transport.ts'
 
 // A string of up to this many bytes is copied on the stack and sent at once; a larger one would be copied to the heap first.
 const STACK_BYTES = 16 * 1024 - 16
-
-// Larger writes are cut, so that a slow reader is seen to make progress.
-const SLICE_BYTES = 64 * 1024
 
 export class Http1Transport implements PlainTransport {
   readonly name = 'http1'
@@ -40,22 +38,16 @@ export class Http1Transport implements PlainTransport {
 
   writeText (text: string, size: number, written?: () => void): void {
     if (size === text.length && size <= STACK_BYTES) this.#socket.write(frameAscii(text), 'latin1', written)
-    else this.#write(frameText(text, size), written)
+    else writeSliced(this.#socket, frameText(text, size), written)
   }
 
   writeBytes (bytes: Uint8Array, written?: () => void): void {
-    this.#write(frameBytes(bytes), written)
+    writeSliced(this.#socket, frameBytes(bytes), written)
   }
 
   writeFrame ({ chunk }: SharedBytes, written?: () => void): void {
     if (typeof chunk === 'string') this.#socket.write(chunk, 'latin1', written)
-    else this.#write(chunk, written)
-  }
-
-  #write (frame: Buffer, written?: () => void): void {
-    let start = 0
-    for (; frame.length - start > SLICE_BYTES; start += SLICE_BYTES) this.#socket.write(frame.subarray(start, start + SLICE_BYTES))
-    this.#socket.write(start === 0 ? frame : frame.subarray(start), written)
+    else writeSliced(this.#socket, chunk, written)
   }
 
   end (last: boolean): void {

@@ -36,6 +36,8 @@ export interface Origin {
   isNegotiated: boolean
   /** What its stream is compressed with; null: not at all. */
   coding: Coding | null
+  /** Of a WebSocket, the subprotocol that was agreed on. */
+  protocol: string | null
   /** What `Limits` counts this client by. */
   key: string
   /** Fastify's, if somebody will ask it later what the client may do; else null, so that it can be forgotten. */

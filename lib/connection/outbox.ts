@@ -1,5 +1,6 @@
 /** What was sent and is not yet written: gathered in order, written at once, with a promise of room for those who wait. */
 import { defer, type Deferred } from './deferred.ts'
+import type { TextEncoding } from '../wire/format.ts'
 import type { Frame } from '../wire/frame.ts'
 import { nextTurn } from './tick.ts'
 import type { Transport } from './transport.ts'
@@ -14,6 +15,7 @@ const WORTH_A_WRITE = 15 * 1024
 
 export class Outbox {
   readonly #highWaterMark: number
+  readonly #encoding: TextEncoding
   #transport: Transport | null = null
   // What is gathered, in order: #parts, #text, #fresh. Nearly always only text. To measure it costs more than the rest
   // of a send, so it is measured in lots, before it could pass a limit unseen.
@@ -31,8 +33,10 @@ export class Outbox {
   #backlogged = false
   #waiter: Deferred<boolean> | null = null
 
-  constructor (highWaterMark: number) {
+  /** @param encoding what text is written in */
+  constructor (highWaterMark: number, encoding: TextEncoding) {
     this.#highWaterMark = highWaterMark
+    this.#encoding = encoding
     this.#ease = Math.min(highWaterMark, WORTH_A_WRITE)
   }
 
@@ -109,13 +113,13 @@ export class Outbox {
 
   /** Puts text before everything gathered. */
   prepend (text: string): void {
-    const size = Buffer.byteLength(text)
+    const size = this.#sizeOf(text)
     this.#bound += size
     if (this.#parts === null) {
       this.#text = text + this.#text
       this.#textSize += size
     } else {
-      this.#parts.unshift(Buffer.from(text))
+      this.#parts.unshift(Buffer.from(text, this.#encoding))
       this.#partsSize += size
     }
   }
@@ -189,10 +193,14 @@ export class Outbox {
 
   #measure (): void {
     if (this.#fresh === '') return
-    this.#textSize += Buffer.byteLength(this.#fresh)
+    this.#textSize += this.#sizeOf(this.#fresh)
     this.#text += this.#fresh
     this.#fresh = ''
     this.#bound = this.#textSize + this.#partsSize
+  }
+
+  #sizeOf (text: string): number {
+    return this.#encoding === 'utf8' ? Buffer.byteLength(text) : text.length
   }
 
   // Text that bytes follow becomes bytes.
@@ -200,7 +208,7 @@ export class Outbox {
     this.#measure()
     if (this.#textSize === 0) return
     this.#parts ??= []
-    this.#parts.push(Buffer.from(this.#text))
+    this.#parts.push(Buffer.from(this.#text, this.#encoding))
     this.#partsSize += this.#textSize
     this.#text = ''
     this.#textSize = 0

@@ -1,7 +1,8 @@
 /** The seam between a connection and what carries it. */
 import type { Frame, SharedBytes } from '../wire/frame.ts'
+import type { CloseReason } from './reasons.ts'
 
-export type TransportName = 'http1' | 'http2' | 'response'
+export type TransportName = 'http1' | 'http2' | 'response' | 'websocket'
 
 /** The slack of what takes bytes in a later turn: TLS, HTTP/2. */
 export const LATER_SLACK = 16 * 1024
@@ -10,6 +11,7 @@ export interface Transport {
   /**
    * - `http1`: chunks written straight to the socket
    * - `http2`: the stream, unframed
+   * - `websocket`: frames written straight to the upgraded socket
    * - `response`: a plain `write` on the response: HTTP/1.0, a pipelined response that waits for its turn, `inject()`
    */
   readonly name: TransportName
@@ -21,19 +23,28 @@ export interface Transport {
   readonly taken: number
   /** Whether bytes can still be given. False once the other side has closed its half. */
   readonly writable: boolean
-  /** Gives text of `size` bytes in UTF-8; `written` is called when it was taken or can't be any more. */
+  /** Gives text of `size` bytes, as it is written; `written` is called when it was taken or can't be any more. */
   writeText: (text: string, size: number, written?: () => void) => void
   /** Gives bytes, like `writeText`. */
   writeBytes: (bytes: Uint8Array, written?: () => void) => void
   /** Gives what many connections get, like `writeText`. */
   writeFrame: (frame: Frame, written?: () => void) => void
   /** Ends the response properly behind what was given. `last`: nothing shall follow on its socket. */
-  end: (last: boolean) => void
+  end: (last: boolean, reason: CloseReason) => void
   /** Cuts the connection without a proper end. */
-  destroy: () => void
+  destroy: (reason: CloseReason) => void
+  /**
+   * Where the other side can be asked for a sign of life: asks it when nothing came from it for so long, ms; 0: never.
+   * Answers why it has to be given up, if it has.
+   */
+  probe?: (now: number, heartbeat: number) => 'client' | 'timeout' | null
+  /** Where the app's handler takes what the app sends to the connection itself. Answers false if there is no room. */
+  inform?: ((message: unknown) => boolean) | null
 }
 
 /** One that gives bytes on as they are. */
 export interface PlainTransport extends Transport {
   writeFrame: (shared: SharedBytes, written?: () => void) => void
+  end: (last: boolean) => void
+  destroy: () => void
 }

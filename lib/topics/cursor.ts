@@ -254,12 +254,12 @@ export class Cursor {
     const isLive = through >= this.#feed.log.head
     if (isLive) {
       group.live.add(this)
-      if (text !== '') this.connection.deliver(new Frame(text), events)
+      if (text !== '') this.connection.deliver(new Frame(text, group.format.encoding), events)
     } else if (text === '') {
       this.#isBusy = true
       this.#feed.catchUp.add(this)
     } else {
-      const frame = new Frame(text)
+      const frame = new Frame(text, group.format.encoding)
       if (isForAll(records)) this.#feed.shelf.keep({ key: group.key, after, through, frame, events })
       this.#deliverAndWait(frame, events)
     }

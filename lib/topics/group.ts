@@ -77,7 +77,7 @@ export class Group {
     this.#payloadAfter = after
     if (this.#payload === null || this.#payload.start !== start) {
       const selection = select(this.#waiting, start, this.subscriptions, this.format, WRITE_BYTES, this.newest)
-      this.#payload = { ...selection, frame: selection.text === '' ? null : new Frame(selection.text) }
+      this.#payload = { ...selection, frame: selection.text === '' ? null : new Frame(selection.text, this.format.encoding) }
     }
     return this.#payload
   }

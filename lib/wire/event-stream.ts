@@ -93,6 +93,7 @@ export const eventStream: Format = {
   type: 'text/event-stream',
   aliases: [],
   contentType: 'text/event-stream; charset=utf-8',   // [spec] it is always UTF-8
+  encoding: 'utf8',
   encode: encodeEvent,
   encodeStored: ({ data, event, id, retry }) => event === undefined && id === undefined && retry === undefined ? dataLines(data) : encodeEvent(data, { event, id, retry }),
   hasTypes: true,

@@ -12,6 +12,8 @@ export interface StoredEvent {
   retry?: number | undefined
 }
 
+export type TextEncoding = 'utf8' | 'latin1'
+
 export interface Format {
   /** The media type, as `Accept` names it. */
   readonly type: string
@@ -19,12 +21,16 @@ export interface Format {
   readonly aliases: readonly string[]
   /** The `Content-Type` of the response. */
   readonly contentType: string
+  /** What its text is to be written in: `latin1` where each character is a byte of the wire already. */
+  readonly encoding: TextEncoding
   /**
    * One event.
    * @throws PST_ERR_DATA, PST_ERR_FIELD
    */
   readonly encode: (data: unknown, fields?: EventOptions | null) => string
   readonly encodeStored: (event: StoredEvent) => string
+  /** What the app sends by itself, where that needs a form as well. */
+  readonly encodeChunk?: (bytes: string | Uint8Array) => string | Uint8Array
   /** One event made by `event()`; without it, what has data or a type is sent as any event, and the rest left out. */
   readonly encodeStreamEvent?: (event: StreamEvent) => string
   /** Whether a client can tell an event of one type from one of another. */
@@ -86,6 +92,7 @@ export function fromCustom ({ type, encode }: CustomFormat): Format {
     type: type.toLowerCase(),
     aliases: [],
     contentType: /^text\//i.test(type) ? `${type}; charset=utf-8` : type,
+    encoding: 'utf8',
     encode: (data, fields) => {
       encodeData(data)   // what no format could replay is refused by all of them
       if (fields != null) checkFields(fields)

@@ -1,6 +1,7 @@
 /** Text for many connections: encoded, framed and compressed once for each wire, its bytes shared by all. */
 import { frameAscii, frameBytes, frameText } from './chunked.ts'
 import { deflate } from './deflate.ts'
+import type { TextEncoding } from './format.ts'
 
 /** Bytes for many connections, as transports write them. */
 export interface SharedBytes {
@@ -21,23 +22,33 @@ let count = 0
 
 export class Frame implements SharedBytes {
   readonly text: string
-  /** Bytes in UTF-8. */
+  /** Bytes, as it is written. */
   readonly size: number
   /** Tells it from all others, without holding them. */
   readonly serial = ++count
+  readonly #encoding: TextEncoding
   #bytes: Buffer | null = null
   #chunk: string | Buffer | null = null
   #deflated: Map<number, SharedBytes> | null = null
 
-  /** @param text well-formed */
-  constructor (text: string) {
+  /**
+   * @param text well-formed
+   * @param encoding `latin1` for text with one byte in each character
+   */
+  constructor (text: string, encoding: TextEncoding = 'utf8') {
     this.text = text
-    this.size = Buffer.byteLength(text)
+    this.#encoding = encoding
+    this.size = encoding === 'utf8' ? Buffer.byteLength(text) : text.length
   }
 
   get bytes (): Buffer {
-    this.#bytes ??= Buffer.from(this.text)
+    this.#bytes ??= Buffer.from(this.text, this.#encoding)
     return this.#bytes
+  }
+
+  /** Of text with one byte in each character: itself, to be written as latin1, or bytes. */
+  get latin1 (): string | Buffer {
+    return this.size > STRING_BYTES ? this.bytes : this.text
   }
 
   get chunk (): string | Buffer {

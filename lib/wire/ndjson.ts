@@ -13,6 +13,7 @@ export const ndjson: Format = {
   type: 'application/x-ndjson',
   aliases: ['application/ndjson', 'application/jsonl', 'application/x-jsonl', 'application/jsonlines'],
   contentType: 'application/x-ndjson',
+  encoding: 'utf8',
   encode: (data, fields) => {
     if (fields != null) checkFields(fields)
     const text = encodeData(data)

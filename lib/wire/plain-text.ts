@@ -6,6 +6,7 @@ export const plainText: Format = {
   type: 'text/plain',
   aliases: [],
   contentType: 'text/plain; charset=utf-8',
+  encoding: 'utf8',
   encode: (data, fields) => {
     if (fields != null) checkFields(fields)
     return show(encodeData(data), typeof data !== 'string')

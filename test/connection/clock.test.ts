@@ -1,6 +1,6 @@
 /** Heartbeats, reconnection delay and maximum age: one timer, on the dot, off when told so. */
 import t, { type Test } from 'tap'
-import type { Connection, PastelliOptions } from '../../index.ts'
+import type { Connection, PastelliOptions, StreamOptions } from '../../index.ts'
 import { connect, type RawClient } from '../support/socket.ts'
 import { start, type Server } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -8,7 +8,7 @@ import { Witness } from '../support/witness.ts'
 
 interface Scene extends Server { client: RawClient, connection: Connection, witness: Witness }
 
-async function open (t: Test, options: PastelliOptions, routeOptions: PastelliOptions = {}): Promise<Scene> {
+async function open (t: Test, options: PastelliOptions, routeOptions: StreamOptions = {}): Promise<Scene> {
   const server = await start(t, (app) => {
     app.stream('/', routeOptions, () => {})
     app.get('/bytes', (_request, reply) => { reply.sendChunked() })

@@ -37,7 +37,7 @@ t.test('an unknown option fails the registration, and the error names those ther
   await t.rejects(async () => await app.register(pastelli, { heartBeat: 1000 } as PastelliOptions), {
     code: 'PST_ERR_OPTION',
     message: 'pastelli: option "heartBeat" must be one of heartbeat, heartbeatEvent, retry, maxAge, writeTimeout, ' +
-      'highWaterMark, maxBuffered, maxConnections, maxConnectionsPerKey, key, formats, compression, errorData, terminator, overflow, drain, coalesce, log, canSubscribe, got an unknown option'
+      'highWaterMark, maxBuffered, maxConnections, maxConnectionsPerKey, key, formats, compression, errorData, terminator, overflow, drain, coalesce, log, canSubscribe, websocket, got an unknown option'
   })
 })
 

@@ -1,0 +1,80 @@
+/** WebSockets: @fastify/websocket upgrades them, and Pastelli says with which subprotocol and how they end. */
+import type { IncomingMessage } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import websocket from '@fastify/websocket'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Settings, WebSocketSettings } from '../lib/options.ts'
+import { kHost, kSockets } from '../lib/symbols.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** @internal */
+    readonly [kSockets]: Sockets | null
+  }
+}
+
+export interface Sockets {
+  readonly settings: Readonly<WebSocketSettings>
+  /** What was agreed on with a client, by its request; null for none. */
+  readonly protocols: WeakMap<IncomingMessage, string | null>
+  /** Bytes of a message, at most. */
+  readonly maxPayload: number
+}
+
+const PROTOCOL = /^sec-websocket-protocol:/i
+
+async function sockets (fastify: FastifyInstance, { settings: { websocket: settings, drain } }: { settings: Readonly<Settings> }): Promise<void> {
+  const isGiven = fastify.hasDecorator('websocketServer')
+  // Whoever else listens, such as socket.io, would answer the same upgrades.
+  if (settings === false || (!isGiven && fastify.server.listenerCount('upgrade') !== 0)) {
+    fastify.decorate(kSockets, null)
+    return
+  }
+  if (isGiven) fastify.addHook('preClose', async () => { joinTheirs(fastify) })
+  else await register(fastify, settings, drain)
+  const { websocketServer } = fastify
+  const protocols = new WeakMap<IncomingMessage, string | null>()
+  websocketServer.on('headers', (headers, request) => {
+    const protocol = protocols.get(request)
+    if (protocol === undefined) return
+    const index = headers.findIndex((line) => PROTOCOL.test(line))
+    if (index !== -1) headers.splice(index, 1)
+    if (protocol !== null) headers.push(`Sec-WebSocket-Protocol: ${protocol}`)
+  })
+  fastify.decorate(kSockets, { settings, protocols, maxPayload: websocketServer.options.maxPayload ?? Infinity })
+}
+
+async function register (fastify: FastifyInstance, { maxPayload }: Readonly<WebSocketSettings>, drain: number): Promise<void> {
+  await fastify.register(websocket, {
+    options: { maxPayload, perMessageDeflate: false },
+    preClose: async () => { await endOthers(fastify, drain) }
+  })
+}
+
+// Ours have ended by then. What is left is of ordinary routes of the app's.
+async function endOthers ({ websocketServer }: FastifyInstance, deadline: number): Promise<void> {
+  const clients = [...websocketServer.clients]
+  const cutter = new AbortController()
+  const cutting = delay(deadline, undefined, { signal: cutter.signal }).then(() => {
+    for (const client of clients) client.terminate()
+  }, () => {})
+  await Promise.all(clients.map((client) => new Promise((resolve) => {
+    client.once('close', resolve)
+    client.close(1001)
+  })))
+  cutter.abort()
+  await cutting
+}
+
+// Its own way is to close all WebSockets at once and without a code, unless the app has told it otherwise. Ours have then
+// been closed a moment ago, and it was the shutdown that did it.
+function joinTheirs (fastify: FastifyInstance): void {
+  const isOver = [...fastify.websocketServer.clients].every(({ readyState, OPEN }) => readyState !== OPEN)
+  if (!isOver) return
+  for (const connection of fastify[kHost].registry) {
+    if (connection.transport === 'websocket') connection.close('shutdown')
+  }
+}
+
+export default fp(sockets, { name: 'pastelli/websocket', fastify: '5.x', dependencies: ['pastelli/host', 'pastelli/shutdown'] })
