@@ -103,7 +103,7 @@ export interface StreamMethod<
     path: string,
     options: SocketRouteOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
       & { schema: SchemaCompiler },
-    handler?: (
+    handler: (
       this: FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>,
       ...args: Parameters<RouteHandlerMethod<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>>
     ) => DeclaredAnswer<SchemaCompiler['events'], TypeProvider>
@@ -112,7 +112,11 @@ export interface StreamMethod<
     path: string,
     options: SocketRouteOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
       & { schema?: { events?: never } },
-    handler?: StreamHandler<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+    handler: StreamHandler<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
+  ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
+  <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema = FastifySchema>(
+    path: string,
+    options: SocketRouteOptions<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
   ): FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>
   <RouteGeneric extends RouteGenericInterface = RouteGenericInterface, ContextConfig = ContextConfigDefault, const SchemaCompiler extends FastifySchema & DeclaredSchema = FastifySchema & DeclaredSchema>(
     path: string,
