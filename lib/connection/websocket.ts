@@ -97,8 +97,9 @@ export class WebSocketTransport implements Transport {
 
   // Who has failed says so, to a client that has taken everything: behind what it has not, the code would not arrive.
   destroy (reason: CloseReason): void {
-    if (reason === 'error' && this.#wire.readyState === OPEN && this.#socket instanceof Socket && this.#socket.writableLength === 0) {
-      this.#wire.close(CLOSE_CODES.error)
+    const isSaid = reason === 'error' || reason === 'overflow'
+    if (isSaid && this.writable && this.#socket instanceof Socket && this.#socket.writableLength === 0) {
+      this.#wire.close(CLOSE_CODES[reason])
       this.#socket.destroySoon()
     } else {
       this.#wire.terminate()
