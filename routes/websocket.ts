@@ -86,15 +86,15 @@ export function upgrading (fastify: FastifyInstance, route: Route): { upgrade: U
   if (sockets === null) throw new PST_ERR_NO_WEBSOCKETS()
   const settings = check(route, sockets)
   const format = handler.encode === undefined ? webSocket : messagesOf(handler.encode)
-  const admitted = new WeakMap<FastifyRequest, { connection: Connection, socket: Duplex, gone: () => void }>()
+  const admitted = new WeakMap<FastifyRequest, { connection: Connection, socket: Duplex, release: () => void }>()
 
   const enter = (request: FastifyRequest, reply: FastifyReply, upgrade: () => unknown) => {
     const socket = reply.raw.socket as Duplex
     const protocol = protocolFor(request, handler.protocols ?? [])
     const connection = connect(request, reply, host, openingOf(format, socket), { choice: format, isNegotiated: false, coding: null, protocol })
-    const gone = () => { connection.ended('client') }
-    const leave = (error: unknown) => {
-      socket.removeListener('close', gone)
+    const release = watch(socket, connection)
+    const refuse = (error: unknown) => {
+      release()
       connection.ended('server')
       throw error
     }
@@ -104,15 +104,14 @@ export function upgrading (fastify: FastifyInstance, route: Route): { upgrade: U
         return
       }
       sockets.protocols.set(request.raw, protocol)
-      admitted.set(request, { connection, socket, gone })
+      admitted.set(request, { connection, socket, release })
       upgrade()
     }
-    socket.once('close', gone)
     try {
       const subscribed = topics === undefined ? undefined : subscribeTo(topics, request, connection)
-      if (subscribed instanceof Promise) return subscribed.then(goOn, leave)
+      if (subscribed instanceof Promise) return subscribed.then(goOn, refuse)
     } catch (error) {
-      leave(error)
+      refuse(error)
     }
     goOn()
   }
@@ -124,8 +123,8 @@ export function upgrading (fastify: FastifyInstance, route: Route): { upgrade: U
   }
 
   function wsHandler (this: FastifyInstance, wire: Upgraded, request: FastifyRequest): void {
-    const { connection, socket, gone } = admitted.get(request) as { connection: Connection, socket: Duplex, gone: () => void }
-    socket.removeListener('close', gone)
+    const { connection, socket, release } = admitted.get(request) as { connection: Connection, socket: Duplex, release: () => void }
+    release()
     // @fastify/websocket's own, which it has added just now: it would log what a client does wrong as an error, and cut it
     // before it learns its close code.
     wire.removeListener('error', wire.listeners('error').at(-1) as () => void)
@@ -150,6 +149,22 @@ function check ({ websocket, topics, method, isAll }: Route, { settings, maxPayl
   if (own.maxPayload > maxPayload) throw new PST_ERR_OPTION('websocket.maxPayload', `at most that of the server (${maxPayload})`, show(own.maxPayload))
   if (String(method).toUpperCase() !== 'GET') throw new PST_ERR_OPTION('method', 'GET on a route with a websocket', show(method))
   return own
+}
+
+// Until it is upgraded nobody reads the socket, and without a read nobody learns that its client has left. Answers what
+// ends the watch.
+function watch (socket: Duplex, connection: Connection): () => void {
+  const gone = () => {
+    connection.ended('client')
+    socket.destroy()
+  }
+  socket.once('close', gone)
+  socket.once('end', gone)
+  socket.read(0)
+  return () => {
+    socket.removeListener('close', gone)
+    socket.removeListener('end', gone)
+  }
 }
 
 function checkOrigin (request: FastifyRequest, isAllowed: boolean): FastifyRequest {
