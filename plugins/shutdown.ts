@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { drain } from '../lib/connection/drain.ts'
-import { kHost } from '../lib/symbols.ts'
+import { kHost, kSockets } from '../lib/symbols.ts'
 
 function shutdown (fastify: FastifyInstance, _options: object, done: () => void): void {
   const sessions = trackSessions(fastify)
@@ -18,7 +18,7 @@ function shutdown (fastify: FastifyInstance, _options: object, done: () => void)
     for (const spare of spares) if (isUnused(spare, fastify)) spare.destroy()
     for (const session of sessions) session.close()   // GOAWAY: open streams go on, new ones go elsewhere
     const { registry, settings } = fastify[kHost]
-    await drain(registry, settings.drain, settings.retry)
+    await Promise.all([drain(registry, settings.drain, settings.retry), fastify[kSockets]?.endOthers(settings.drain)])
     for (const session of sessions) session.destroy()
     closeIdle(fastify)
     release()
@@ -86,4 +86,4 @@ function isUnused (socket: Socket, { server }: FastifyInstance): boolean {
   return socket.bytesRead === 0 || (server instanceof HttpsServer && 'encrypted' in socket)
 }
 
-export default fp(shutdown, { name: 'pastelli/shutdown', fastify: '5.x', dependencies: ['pastelli/connections'] })
+export default fp(shutdown, { name: 'pastelli/shutdown', fastify: '5.x', dependencies: ['pastelli/connections', 'pastelli/websocket'] })

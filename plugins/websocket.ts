@@ -1,7 +1,7 @@
 /** WebSockets: @fastify/websocket upgrades them, and Pastelli says with which subprotocol and how they end. */
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import websocket from '@fastify/websocket'
+import websocket, { type WebSocket } from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Settings, WebSocketSettings } from '../lib/options.ts'
@@ -20,19 +20,23 @@ export interface Sockets {
   readonly protocols: WeakMap<IncomingMessage, string | null>
   /** Bytes of a message, at most. */
   readonly maxPayload: number
+  /** Those that Pastelli carries. */
+  readonly ours: WeakSet<object>
+  /** Closes all that it does not, and cuts what is left after so long, ms. */
+  readonly endOthers: (deadline: number) => Promise<void>
 }
 
 const PROTOCOL = /^sec-websocket-protocol:/i
 
-async function sockets (fastify: FastifyInstance, { settings: { websocket: settings, drain } }: { settings: Readonly<Settings> }): Promise<void> {
+async function sockets (fastify: FastifyInstance, { settings: { websocket: settings } }: { settings: Readonly<Settings> }): Promise<void> {
   const isGiven = fastify.hasDecorator('websocketServer')
   // Whoever else listens, such as socket.io, would answer the same upgrades.
   if (settings === false || (!isGiven && fastify.server.listenerCount('upgrade') !== 0)) {
     fastify.decorate(kSockets, null)
     return
   }
-  if (isGiven) fastify.addHook('preClose', async () => { joinTheirs(fastify) })
-  else await register(fastify, settings, drain)
+  if (isGiven) fastify.addHook('preClose', async () => { joinTheirs(fastify) })   // ahead of the shutdown, which takes its time
+  else await fastify.register(websocket, { options: { maxPayload: settings.maxPayload, perMessageDeflate: false }, preClose: (done) => { done() } })
   const { websocketServer } = fastify
   const protocols = new WeakMap<IncomingMessage, string | null>()
   websocketServer.on('headers', (headers, request) => {
@@ -42,19 +46,12 @@ async function sockets (fastify: FastifyInstance, { settings: { websocket: setti
     if (index !== -1) headers.splice(index, 1)
     if (protocol !== null) headers.push(`Sec-WebSocket-Protocol: ${protocol}`)
   })
-  fastify.decorate(kSockets, { settings, protocols, maxPayload: websocketServer.options.maxPayload ?? Infinity })
+  const ours = new WeakSet()
+  const endOthers = async (deadline: number) => { await end([...websocketServer.clients].filter((client) => !ours.has(client)), deadline) }
+  fastify.decorate(kSockets, { settings, protocols, maxPayload: websocketServer.options.maxPayload ?? Infinity, ours, endOthers })
 }
 
-async function register (fastify: FastifyInstance, { maxPayload }: Readonly<WebSocketSettings>, drain: number): Promise<void> {
-  await fastify.register(websocket, {
-    options: { maxPayload, perMessageDeflate: false },
-    preClose: async () => { await endOthers(fastify, drain) }
-  })
-}
-
-// Ours have ended by then. What is left is of ordinary routes of the app's.
-async function endOthers ({ websocketServer }: FastifyInstance, deadline: number): Promise<void> {
-  const clients = [...websocketServer.clients]
+async function end (clients: readonly WebSocket[], deadline: number): Promise<void> {
   const cutter = new AbortController()
   const cutting = delay(deadline, undefined, { signal: cutter.signal }).then(() => {
     for (const client of clients) client.terminate()
@@ -77,4 +74,4 @@ function joinTheirs (fastify: FastifyInstance): void {
   }
 }
 
-export default fp(sockets, { name: 'pastelli/websocket', fastify: '5.x', dependencies: ['pastelli/host', 'pastelli/shutdown'] })
+export default fp(sockets, { name: 'pastelli/websocket', fastify: '5.x', dependencies: ['pastelli/host'] })

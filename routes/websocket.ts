@@ -82,8 +82,7 @@ export const refuseAllElse: RouteOptions['handler'] = (request, reply) => {
  */
 export function upgrading (fastify: FastifyInstance, route: Route): { upgrade: Upgrade, wsHandler: (this: FastifyInstance, socket: Upgraded, request: FastifyRequest) => void } {
   const { websocket: handler, topics, host } = route
-  const sockets = fastify[kSockets]
-  if (sockets === null) throw new PST_ERR_NO_WEBSOCKETS()
+  const sockets = needSockets(fastify)
   const settings = check(route, sockets)
   const format = handler.encode === undefined ? webSocket : messagesOf(handler.encode)
   const admitted = new WeakMap<FastifyRequest, { connection: Connection, socket: Duplex, release: () => void }>()
@@ -128,12 +127,18 @@ export function upgrading (fastify: FastifyInstance, route: Route): { upgrade: U
     // @fastify/websocket's own, which it has added just now: it would log what a client does wrong as an error, and cut it
     // before it learns its close code.
     wire.removeListener('error', wire.listeners('error').at(-1) as () => void)
+    sockets.ours.add(wire)
     const transport = new WebSocketTransport(wire, socket)
     const dialogue = new Dialogue(connection, wire, transport, partsOf(handler, this, request, connection), settings.maxPayload)
     connection.open(transport, format.contentType)
     dialogue.begin()
   }
   return { upgrade: { isAll: route.isAll, admit }, wsHandler }
+}
+
+function needSockets ({ [kSockets]: sockets }: FastifyInstance): Sockets {
+  if (sockets === null) throw new PST_ERR_NO_WEBSOCKETS()
+  return sockets
 }
 
 function check ({ websocket, topics, method, isAll }: Route, { settings, maxPayload }: Sockets): Readonly<WebSocketSettings> {

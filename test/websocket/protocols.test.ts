@@ -1,0 +1,72 @@
+/** WebSockets over TLS, beside HTTP/2, by inject, and what else asks for an upgrade. */
+import t from 'tap'
+import { connect } from '../support/socket.ts'
+import { build, start } from '../support/server.ts'
+import { upgrade } from '../support/raw-web-socket.ts'
+import { until } from '../support/until.ts'
+import { dial } from '../support/web-socket.ts'
+import { Witness } from '../support/witness.ts'
+
+for (const options of [{}, { tls: true }, { tls: true, http2: true, allowHTTP1: true }]) {
+  await t.test(`messages, topics and ends are the same with ${JSON.stringify(options)}`, async (t) => {
+    const server = await start(t, (app) => {
+      app.stream('/', { topics: 'a', websocket: { handle: (message) => ({ reply: message, close: message.length === 0 }) } })
+    }, options)
+    const witness = new Witness(server.app)
+    const socket = await dial(t, server, '/', { origin: server.origin })
+    await socket.next()
+    for (const size of [1, 1_000, 100_000]) {
+      socket.send('ä'.repeat(size))
+      t.equal(await socket.raw(), 'ä'.repeat(size))
+      server.app.topics.publish('a', 'ö'.repeat(size))
+      t.match(await socket.next(), { data: 'ö'.repeat(size) })
+    }
+    socket.send('')
+    t.equal(await socket.raw(), '')
+    t.equal((await socket.closed).code, 1000)
+    await witness.sees(t, 'server')
+  })
+
+  await t.test(`a failure is told by its code with ${JSON.stringify(options)}`, async (t) => {
+    const server = await start(t, (app) => { app.stream('/', { websocket: { init: (_request, connection) => { connection.event('x') } } }) }, options)
+    const witness = new Witness(server.app)
+    const socket = await dial(t, server, '/')
+    const connection = await witness.open()
+    await socket.next()
+    await until(() => connection.queued === 0)
+    connection.destroy('error')
+    t.equal((await socket.closed).code, 1011)
+    await witness.sees(t, 'error')
+  })
+}
+
+await t.test('injectWS reaches a stream route', async (t) => {
+  const { app } = await build(t, (app) => {
+    app.stream('/', { topics: 'a', websocket: { handle: (message) => ({ reply: message }) } })
+  })
+  const witness = new Witness(app)
+  await app.ready()
+  const got: string[] = []
+  const ws = await app.injectWS('/', {}, { onInit: (ws) => { ws.on('message', (data) => { got.push(String(data)) }) } })
+  ws.send('hello')
+  await until(() => got.includes('hello'))
+  app.topics.publish('a', 7)
+  await until(() => got.some((text) => text.includes('"data":7')))
+  t.equal((await witness.open()).transport, 'websocket')
+  ws.terminate()
+  const [connection] = witness.opened
+  connection?.destroy()
+  await witness.sees(t, 'server')
+})
+
+await t.test('what asks to be upgraded to something else is not', async (t) => {
+  const server = await start(t, (app) => {
+    app.stream('/', { websocket: { init: () => {} } }, (_request, reply) => { reply.event('over HTTP') })
+  })
+  const { client } = await upgrade(t, server.port, '/', { Upgrade: 'h2c' })
+  await client.head()
+  t.equal(client.response.status, 400)
+  const plain = (await connect(t, server.port)).get('/')
+  await plain.until('over HTTP')
+  t.equal(plain.response.status, 200)
+})
