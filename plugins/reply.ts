@@ -12,6 +12,7 @@ import { takePlaces } from '../lib/connection/limits.ts'
 import { encode, setStreamHeaders } from '../lib/connection/head.ts'
 import type { Opening, Origin } from '../lib/connection/opening.ts'
 import { type Reply, TakeOver, WITHHELD } from '../lib/connection/take-over.ts'
+import { asksForWebSocket } from '../lib/connection/upgrade.ts'
 import { kHandling, kHost, kTakeOver, kUpgrade, kWatched } from '../lib/symbols.ts'
 import { type EventOptions, eventStream } from '../lib/wire/event-stream.ts'
 
@@ -109,7 +110,7 @@ function reply (fastify: FastifyInstance, _options: object, done: () => void): v
     const isStream = route.config[kHost] !== undefined
     route.handler = function (request, reply) {
       const upgrade = request.routeOptions.config[kUpgrade]
-      if (isStream && request.ws) {
+      if (isStream && request.ws && asksForWebSocket(request.headers)) {
         if (upgrade === undefined) throw new PST_ERR_NOT_UPGRADABLE()
         return upgrade.admit(request, reply, () => handler.call(this, request, reply))
       }

@@ -1,9 +1,11 @@
 /** WebSockets: @fastify/websocket upgrades them, and Pastelli says with which subprotocol and how they end. */
 import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import websocket, { type WebSocket } from '@fastify/websocket'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { asksForWebSocket } from '../lib/connection/upgrade.ts'
 import type { Settings, WebSocketSettings } from '../lib/options.ts'
 import { kHost, kSockets } from '../lib/symbols.ts'
 
@@ -36,7 +38,7 @@ async function sockets (fastify: FastifyInstance, { settings: { websocket: setti
     return
   }
   if (isGiven) fastify.addHook('preClose', async () => { joinTheirs(fastify) })   // ahead of the shutdown, which takes its time
-  else await fastify.register(websocket, { options: { maxPayload: settings.maxPayload, perMessageDeflate: false }, preClose: (done) => { done() } })
+  else await register(fastify, settings)
   const { websocketServer } = fastify
   const protocols = new WeakMap<IncomingMessage, string | null>()
   websocketServer.on('headers', (headers, request) => {
@@ -49,6 +51,26 @@ async function sockets (fastify: FastifyInstance, { settings: { websocket: setti
   const ours = new WeakSet()
   const endOthers = async (deadline: number) => { await end([...websocketServer.clients].filter((client) => !ours.has(client)), deadline) }
   fastify.decorate(kSockets, { settings, protocols, maxPayload: websocketServer.options.maxPayload ?? Infinity, ours, endOthers })
+}
+
+async function register (fastify: FastifyInstance, { maxPayload }: Readonly<WebSocketSettings>): Promise<void> {
+  const handlers = new WeakMap<RouteOptions, RouteOptions['handler']>()
+  fastify.addHook('onRoute', (route) => { handlers.set(route, route.handler) })
+  await fastify.register(websocket, { options: { maxPayload, perMessageDeflate: false }, preClose: (done) => { done() } })
+  fastify.addHook('onRoute', (route) => { answerOthers(route, handlers.get(route) as RouteOptions['handler']) })
+}
+
+// Where somebody listens for upgrades, Node takes every request that offers one for an upgrade, such as curl's and Java's
+// for `h2c`, and @fastify/websocket would refuse it. They get what they asked for, as if nobody had listened.
+function answerOthers (route: RouteOptions, plain: RouteOptions['handler']): void {
+  const { handler } = route
+  route.handler = function (request, reply) {
+    if (!request.ws || asksForWebSocket(request.headers)) return handler.call(this, request, reply)
+    reply.header('connection', 'close')
+    const socket = reply.raw.socket as Duplex
+    socket.once('end', () => { socket.destroy() }).resume()   // what Node's parser did, which has let go of it
+    return plain.call(this, request, reply)
+  }
 }
 
 async function end (clients: readonly WebSocket[], deadline: number): Promise<void> {

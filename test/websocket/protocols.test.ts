@@ -1,6 +1,6 @@
 /** WebSockets over TLS, beside HTTP/2, by inject, and what else asks for an upgrade. */
 import t from 'tap'
-import { connect } from '../support/socket.ts'
+import type { RawClient } from '../support/socket.ts'
 import { build, start } from '../support/server.ts'
 import { upgrade } from '../support/raw-web-socket.ts'
 import { until } from '../support/until.ts'
@@ -59,14 +59,24 @@ await t.test('injectWS reaches a stream route', async (t) => {
   await witness.sees(t, 'server')
 })
 
-await t.test('what asks to be upgraded to something else is not', async (t) => {
+await t.test('who offers an upgrade to something else gets what it asked for over HTTP', async (t) => {
   const server = await start(t, (app) => {
     app.stream('/', { websocket: { init: () => {} } }, (_request, reply) => { reply.event('over HTTP') })
+    app.stream('/only', { websocket: { init: () => {} } })
+    app.get('/plain', async () => 'as ever')
   })
-  const { client } = await upgrade(t, server.port, '/', { Upgrade: 'h2c' })
-  await client.head()
-  t.equal(client.response.status, 400)
-  const plain = (await connect(t, server.port)).get('/')
-  await plain.until('over HTTP')
-  t.equal(plain.response.status, 200)
+  const witness = new Witness(server.app)
+  const ask = async (path: string) => (await upgrade(t, server.port, path, { Upgrade: 'h2c', 'Sec-WebSocket-Key': '' })).client
+  const plain = await ask('/plain')
+  t.match(await plain.answer(), { status: 200, headers: { connection: 'close' }, body: Buffer.from('as ever') })
+  await plain.closed()
+  t.equal((await (await ask('/only')).answer()).status, 426)
+  const ends: Array<(client: RawClient) => unknown> = [(client) => client.halfClose(), (client) => client.leave(), (client) => client.reset()]
+  for (const end of ends) {
+    const stream = await ask('/')
+    await stream.until('over HTTP')
+    t.equal(stream.response.headers['content-type'], 'text/event-stream; charset=utf-8')
+    end(stream)
+  }
+  await witness.sees(t, 'client')
 })
