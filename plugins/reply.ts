@@ -108,8 +108,8 @@ function reply (fastify: FastifyInstance, _options: object, done: () => void): v
     const { handler } = route
     route.config = { ...route.config, [kWatched]: true }
     const isStream = route.config[kHost] !== undefined
+    const upgrade = route.config[kUpgrade]
     route.handler = function (request, reply) {
-      const upgrade = request.routeOptions.config[kUpgrade]
       if (isStream && request.ws && asksForWebSocket(request.headers)) {
         if (upgrade === undefined) throw new PST_ERR_NOT_UPGRADABLE()
         return upgrade.admit(request, reply, () => handler.call(this, request, reply))

@@ -203,7 +203,8 @@ function declare (fastify: FastifyInstance, path: string, { topics, resumable, a
     fastify.route({ ...options, url: path, handler, method, config })
   } else {
     const { upgrade, wsHandler } = upgrading(fastify, { websocket, topics, method, host, isAll })
-    fastify.route({ ...options, url: path, handler, wsHandler: wsHandler as never, method, config: { ...config, [kUpgrade]: upgrade } })
+    const schema = isAll ? { ...options.schema, hide: true } : options.schema   // OpenAPI has no WebSockets
+    fastify.route({ ...options, schema: schema as FastifySchema, url: path, handler, wsHandler: wsHandler as never, method, config: { ...config, [kUpgrade]: upgrade } })
   }
   return fastify
 }

@@ -93,7 +93,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     return this.#openedAt === 0 ? 0 : Math.round(performance.timeOrigin + this.#openedAt)
   }
 
-  /** Bytes sent, before they are compressed and without the framing of the transport. */
+  /** Bytes sent, before they are compressed and without the framing of the transport; over a WebSocket, with the heads of messages. */
   get bytes (): number {
     return this.#outbox.total
   }

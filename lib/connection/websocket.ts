@@ -107,11 +107,12 @@ export class WebSocketTransport implements Transport {
   }
 
   // Whatever comes from it shows that it lives: a write does not, nobody may be there to take it. Bytes that wait have a
-  // deadline of their own.
+  // deadline of their own, and at the other end of what is no socket is this process.
   probe (now: number, heartbeat: number): 'client' | 'timeout' | null {
     if (this.#wire.readyState !== OPEN) return 'client'   // it has sent a close frame
-    const heard = this.#socket instanceof Socket ? this.#socket.bytesRead : 0
-    if (heartbeat === 0 || heard !== this.#heard || this.#socket.isPaused() || this.#socket.writableLength !== 0) {
+    if (heartbeat === 0 || !(this.#socket instanceof Socket)) return null
+    const heard = this.#socket.bytesRead
+    if (heard !== this.#heard || this.#socket.isPaused() || this.#socket.writableLength !== 0) {
       this.#heard = heard
       this.#heardAt = now
       this.#askedAt = 0

@@ -17,12 +17,16 @@ async function documentOf (t: Test, openapi: string): Promise<(path: string) => 
     app.stream('/shared', { formats: ['event-stream'], schema: { events: { tick: { $ref: 'tick#' } } } }, () => {})
     app.stream('/own', { schema: { response: { 200: { description: 'As the app says', type: 'string' }, 404: { description: 'Nothing here', type: 'null' } } } }, () => {})
     app.stream('/hidden', { config: { swaggerTransform: false } }, () => {})
+    app.stream('/socket', { websocket: { init: () => {} } })
+    app.stream('/both', { websocket: { init: () => {} } }, () => {})
     app.get('/plain', { schema: { response: { 200: { type: 'string' } } } }, async () => 'x')
   }, { before: (app) => app.register(swagger, { openapi: { openapi, info: { title: 'Streams', version: '1' } } }) })
   await app.ready()
   const document = JSON.parse(JSON.stringify(app.swagger()))
   const { valid, errors } = await new Validator().validate(structuredClone(document))
   t.ok(valid, `valid as ${openapi}: ${JSON.stringify(errors)}`)
+  t.notOk('/socket' in document.paths, 'it has no way to say what a WebSocket is')
+  t.match(document.paths['/both'].get.responses[200], { description: 'A stream of events' })
   return (path) => document.paths[path].get
 }
 

@@ -1,4 +1,5 @@
 /** WebSockets over TLS, beside HTTP/2, by inject, and what else asks for an upgrade. */
+import { once } from 'node:events'
 import t from 'tap'
 import type { RawClient } from '../support/socket.ts'
 import { build, start } from '../support/server.ts'
@@ -43,7 +44,7 @@ for (const options of [{}, { tls: true }, { tls: true, http2: true, allowHTTP1: 
 await t.test('injectWS reaches a stream route', async (t) => {
   const { app } = await build(t, (app) => {
     app.stream('/', { topics: 'a', websocket: { handle: (message) => ({ reply: message }) } })
-  })
+  }, { pastelli: { heartbeat: 50 } })
   const witness = new Witness(app)
   await app.ready()
   const got: string[] = []
@@ -52,10 +53,12 @@ await t.test('injectWS reaches a stream route', async (t) => {
   await until(() => got.includes('hello'))
   app.topics.publish('a', 7)
   await until(() => got.some((text) => text.includes('"data":7')))
-  t.equal((await witness.open()).transport, 'websocket')
-  ws.terminate()
-  const [connection] = witness.opened
-  connection?.destroy()
+  const connection = await witness.open()
+  t.equal(connection.transport, 'websocket')
+  await until(() => got.filter((text) => !text.includes('data')).length > 3, 'it is told its position again and again, and never given up')
+  connection.close()
+  t.equal((await once(ws, 'close'))[0], 1000)
+  connection.destroy()
   await witness.sees(t, 'server')
 })
 
