@@ -43,6 +43,8 @@ export class WebSocketTransport implements Transport {
   #heard = 0
   #heardAt = 0
   #askedAt = 0
+  // Its answer is overdue, or lies unread since this process was busy: the next look knows.
+  #isOverdue = false
 
   /** @param socket what was upgraded; the head of the response is out */
   constructor (wire: Wire, socket: Duplex) {
@@ -116,8 +118,10 @@ export class WebSocketTransport implements Transport {
       this.#heard = heard
       this.#heardAt = now
       this.#askedAt = 0
+      this.#isOverdue = false
     } else if (this.#askedAt !== 0) {
-      return now - this.#askedAt >= heartbeat ? 'timeout' : null
+      if (this.#isOverdue) return 'timeout'
+      this.#isOverdue = now - this.#askedAt >= heartbeat
     } else if (now - this.#heardAt >= heartbeat) {
       this.#askedAt = now
       this.#wire.ping()

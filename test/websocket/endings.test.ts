@@ -67,6 +67,19 @@ await t.test('one that says nothing at all is asked, and given up an interval la
   t.equal(socket.frames.filter(({ opcode }) => opcode === OPCODES.ping).length, 1)
 })
 
+await t.test('a process that was busy reads what has come before it gives anybody up', async (t) => {
+  const { witness, origin } = await serve(t, { heartbeat: 100 })
+  const socket = await dial(t, { origin }, '/')
+  const connection = await witness.open()
+  let pings = 0
+  socket.ws.on('ping', () => {
+    pings++
+    for (const end = performance.now() + 300; performance.now() < end;);   // before the answer is sent, and read
+  })
+  await until(() => pings === 4)
+  t.equal(connection.reason, null)
+})
+
 await t.test('without heartbeats nobody is asked', async (t) => {
   const { witness, port } = await serve(t, { heartbeat: 0, maxAge: 500 })
   const socket = await upgrade(t, port)
