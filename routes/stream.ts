@@ -5,7 +5,7 @@ import type {
   RouteHandlerMethod, RouteOptions, RouteShorthandOptions
 } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Sent } from '../lib/connection/connection.ts'
+import type { Sent } from '../lib/connection/sender.ts'
 import { EventSchemas } from '../lib/connection/event-schemas.ts'
 import { Formats } from '../lib/connection/formats.ts'
 import type { Host } from '../lib/connection/host.ts'

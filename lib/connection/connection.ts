@@ -10,18 +10,14 @@ import type { Format } from '../wire/format.ts'
 import { StreamEvent } from '../wire/stream-event.ts'
 import type { Cursor } from '../topics/cursor.ts'
 import type { SubscribeOptions, TopicName } from '../topics/topics.ts'
-import type { Frame } from '../wire/frame.ts'
 import type { Coding } from './coding.ts'
-import { Deadlines } from './deadlines.ts'
 import { Encoder } from './encoder.ts'
 import { isJson } from './formats.ts'
 import type { Host, Log } from './host.ts'
-import { Lifecycle } from './lifecycle.ts'
 import { freePlaces } from './limits.ts'
 import type { Opening, Origin } from './opening.ts'
-import { Outbox } from './outbox.ts'
 import type { CloseReason } from './reasons.ts'
-import { currentTurn, flushLater, nextTurn, overstayed } from './tick.ts'
+import { type Sent, Sender } from './sender.ts'
 import type { Transport, TransportName } from './transport.ts'
 
 /**
@@ -30,13 +26,7 @@ import type { Transport, TransportName } from './transport.ts'
  */
 export interface ConnectionState {}
 
-/** What a send answers: `true`, taken; `false`, the connection has ended; when there is no room, a promise of either. */
-export type Sent = boolean | Promise<boolean>
-
-// In a turn of the event loop.
-const SEVERAL = 2
-
-export class Connection<State extends object = ConnectionState> extends Lifecycle {
+export class Connection<State extends object = ConnectionState> extends Sender {
   /** Made by the server, unguessable, ASCII. */
   readonly id: string
   /** @internal Its place in the log; null while it is subscribed to nothing. */
@@ -44,27 +34,22 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   readonly #host: Host
   readonly #origin: Origin
-  readonly #outbox: Outbox
   #opening: Opening | null
   readonly #encoder: Encoder
-  readonly #deadlines = new Deadlines()
   #transportName: TransportName | null = null
   #init: string | null = null
-  #events = 0
   #openedAt = 0
-  #turn = -1
-  #sendsThisTurn = 0
   #name: string | null = null
   #state: State | null = null
 
   constructor (id: string, origin: Origin, host: Host, opening: Opening) {
-    super()
+    const encoder = new Encoder(host.formats, host.events, origin.choice)
+    super(host.settings, encoder.format?.encoding ?? 'utf8')
     this.id = id
     this.#origin = origin
     this.#host = host
     this.#opening = opening
-    this.#encoder = new Encoder(host.formats, host.events, origin.choice)
-    this.#outbox = new Outbox(host.settings.highWaterMark, this.#encoder.format?.encoding ?? 'utf8')
+    this.#encoder = encoder
     host.registry.expect(this)
   }
 
@@ -91,21 +76,6 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   /** When the response was taken over, ms since 1970; 0 before that. */
   get openedAt (): number {
     return this.#openedAt === 0 ? 0 : Math.round(performance.timeOrigin + this.#openedAt)
-  }
-
-  /** Bytes sent, before they are compressed and without the framing of the transport; over a WebSocket, with the heads of messages. */
-  get bytes (): number {
-    return this.#outbox.total
-  }
-
-  /** Events sent. */
-  get events (): number {
-    return this.#events
-  }
-
-  /** Bytes sent and not yet taken by the operating system. */
-  get queued (): number {
-    return this.#outbox.gathered + this.#outbox.backlog
   }
 
   /** The app's own: whatever it wants to find here again. */
@@ -145,7 +115,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (bytes.length === 0) return true
     this.#opening?.begin(false)
     if (this.#encoder.isFormatted || this.#opening !== null) this.#encoder.wrote(bytes)
-    const sent = this.#send(isText ? bytes.toWellFormed() : bytes)
+    const sent = this.send(isText ? bytes.toWellFormed() : bytes)
     this.cursor?.advance()   // it may have waited for the end of a block
     return sent
   }
@@ -161,7 +131,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#opening?.begin(true)
     if (text === '') return true
     const sent = this.#sendWhole(text)
-    if (sent !== false) this.#events++
+    if (sent !== false) this.count(1)
     this.cursor?.advance()   // it may have waited for the end of what was begun with `chunk`
     return sent
   }
@@ -244,7 +214,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
    */
   info (message: unknown): boolean {
     if (this.reason !== null) return false
-    const inform = this.#outbox.transport?.inform
+    const inform = this.outbox.transport?.inform
     if (inform == null) throw new PST_ERR_INFO()
     if (inform(message)) return true
     this.destroy('overflow')
@@ -253,7 +223,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   /** When it ends with the reason `expired`, ms since 1970: its own time or `maxAge`, whichever is first. Null: never. */
   get expiresAt (): number | null {
-    const { expiresAt } = this.#deadlines
+    const { expiresAt } = this.deadlines
     return expiresAt === Infinity ? null : Math.round(performance.timeOrigin + expiresAt)
   }
 
@@ -265,7 +235,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   expire (at: Date | number): void {
     const time = Number(at)
     if (Number.isNaN(time)) throw new PST_ERR_ARGUMENT('expire', 'a Date or ms since 1970', typeof at)
-    this.#deadlines.expiresAt = Math.min(this.#deadlines.expiresAt, time - performance.timeOrigin)
+    this.deadlines.expiresAt = Math.min(this.deadlines.expiresAt, time - performance.timeOrigin)
     if (time <= Date.now()) this.close('expired')
   }
 
@@ -318,32 +288,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   /** @internal Whether that may be written now. */
   get takesBlocks (): boolean {
-    return this.#outbox.transport !== null && this.#encoder.isBetween
-  }
-
-  /** @internal Whether the client has taken what it was given. */
-  get isRoomy (): boolean {
-    const transport = this.#outbox.transport as Transport
-    return transport.queued <= transport.slack
-  }
-
-  /** @internal Whether as much is queued as may be. */
-  get isFull (): boolean {
-    return this.#outbox.exceeds(this.#host.settings.maxBuffered)
-  }
-
-  /** @internal Gives what many connections get, behind what was sent to this one. */
-  deliver (frame: Frame, events: number, written?: () => void): void {
-    this.flush()
-    const { transport } = this.#outbox
-    if (transport === null) return
-    if (!transport.writable) {
-      this.destroy('client')
-      return
-    }
-    this.#deadlines.wrote = this.#deadlines.told = true
-    this.#events += events
-    this.#outbox.give(frame, written)
+    return this.outbox.transport !== null && this.#encoder.isBetween
   }
 
   /**
@@ -358,9 +303,9 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
       this.fail(err)
       return
     }
-    this.#deadlines.told = true
+    this.deadlines.told = true
     if (block === '') return
-    this.#events += events
+    this.count(events)
     this.#sendWhole(block)
   }
 
@@ -377,7 +322,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   }
 
   /** @internal */
-  get settings (): Readonly<StreamSettings> {
+  override get settings (): Readonly<StreamSettings> {
     return this.#host.settings
   }
 
@@ -396,8 +341,8 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.#settleFormat(contentType ?? '')
     this.#transportName = transport.name
     this.#openedAt = performance.now()
-    this.#deadlines.start(this.#openedAt, settings.maxAge)
-    this.#outbox.attach(transport)
+    this.deadlines.start(this.#openedAt, settings.maxAge)
+    this.outbox.attach(transport)
     this.#addPrologue()
     this.opened()
     registry.add(this)
@@ -407,35 +352,17 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     if (closing) this.finish(this.reason as unknown as CloseReason)
   }
 
-  /** @internal */
-  endTick (): void {
-    this.flush()
-    this.#outbox.endTick()
-  }
-
-  /** @internal Writes what was gathered. */
-  flush (): void {
-    const { transport } = this.#outbox
-    if (transport === null || this.#outbox.isEmpty) return
-    if (!transport.writable) {
-      this.destroy('client')   // it has closed its half, and Node the other
-      return
-    }
-    this.#deadlines.wrote = true
-    this.#outbox.flush()
-  }
-
   /** @internal Looks at the clock: deadlines, age, heartbeat. `now` is in ms, like `performance.now()`. */
   sweep (now: number): void {
-    const { transport } = this.#outbox
+    const { transport } = this.outbox
     if (transport === null) return
-    const stuckFor = this.#deadlines.stuckFor(transport, now)
+    const stuckFor = this.deadlines.stuckFor(transport, now)
     if (this.phase === 'closing') {
       if (stuckFor >= this.#host.settings.drain) this.destroy()
       return
     }
     const { settings } = this.#host
-    const due = transport.probe?.(now, settings.heartbeat) ?? this.#deadlines.due(now, stuckFor, this.cursor !== null, settings)
+    const due = transport.probe?.(now, settings.heartbeat) ?? this.deadlines.due(now, stuckFor, this.cursor !== null, settings)
     if (due === 'timeout') this.destroy('timeout')
     else if (due === 'expired' || due === 'client') this.close(due)
     else if (due === 'heartbeat') this.#beat()
@@ -449,33 +376,37 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
     this.close('shutdown')
   }
 
+  protected override hurry (): void {
+    this.#opening?.start()
+  }
+
   protected override finish (reason: CloseReason): void {
     if (reason === 'expired') this.cursor?.end()   // it may not see any more of its topics
     else if (this.#opening === null) this.cursor?.finish()
-    this.#outbox.refuse()
+    this.outbox.refuse()
     if (this.#opening !== null) {
       this.#opening.begin(false)
       return
     }
     this.flush()
-    this.#deadlines.startDraining(performance.now())
-    this.#outbox.transport?.end(reason === 'shutdown', reason)
+    this.deadlines.startDraining(performance.now())
+    this.outbox.transport?.end(reason === 'shutdown', reason)
   }
 
   protected override cut (): void {
     this.#opening?.abandon()
-    this.#outbox.transport?.destroy(this.reason as CloseReason)
+    this.outbox.transport?.destroy(this.reason as CloseReason)
   }
 
   protected override settled (reason: CloseReason, wasOpen: boolean): void {
     this.#opening = null
     this.cursor?.end()
-    this.#outbox.clear()
+    this.outbox.clear()
     freePlaces(this.#host.limits, this.#origin.key)
     if (!wasOpen) this.#host.registry.giveUp(this)
     if (!wasOpen && reason !== 'overflow') return   // answered by other means, or nobody there
     const duration = wasOpen ? Math.round(performance.now() - this.#openedAt) : 0
-    this.#origin.log.info({ connection: this.id, reason, duration, bytes: this.bytes, events: this.#events }, 'stream closed')
+    this.#origin.log.info({ connection: this.id, reason, duration, bytes: this.bytes, events: this.events }, 'stream closed')
     if (wasOpen) this.#host.registry.remove(this, reason)
   }
 
@@ -486,63 +417,7 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
 
   #sendWhole (block: string | Uint8Array): Sent {
     this.#encoder.ended()
-    return this.#send(block)
-  }
-
-  #send (bytes: string | Uint8Array): Sent {
-    const outbox = this.#outbox
-    if (outbox.isIdle) {
-      if (this.#sendsAlone()) return this.#sendNow(bytes)
-      if (outbox.transport !== null) flushLater(this)
-    } else {
-      this.#sendsThisTurn = SEVERAL
-    }
-    if (typeof bytes === 'string' && outbox.takeEasily(bytes)) return overstayed() ? this.#inNextTurn() : true
-    if (this.isFull && this.#overflows()) return false
-    const sent = this.#add(bytes) ? outbox.room() : overstayed() ? this.#inNextTurn() : true
-    if (outbox.isWorthAWrite) this.flush()
-    return sent
-  }
-
-  // Once a turn, as tokens come: to gather for the end of the tick would cost 0.5 of 5 µs (2026-11).
-  #sendNow (bytes: string | Uint8Array): Sent {
-    if (this.isFull && this.#overflows()) return false
-    const sent = this.#add(bytes) ? this.#outbox.room() : true
-    this.endTick()
-    return sent
-  }
-
-  // Answers whether there is no more room then.
-  #add (bytes: string | Uint8Array): boolean {
-    if (typeof bytes === 'string') this.#outbox.addText(bytes)
-    else this.#outbox.addBytes(bytes)
-    return this.#outbox.isFull
-  }
-
-  async #inNextTurn (): Promise<boolean> {
-    await nextTurn()
-    return this.reason === null
-  }
-
-  // Whether it sent once in the last turn in which it did, and not yet in this one.
-  #sendsAlone (): boolean {
-    const turn = currentTurn()
-    if (turn === this.#turn) {
-      this.#sendsThisTurn = SEVERAL
-      return false
-    }
-    const alone = this.#sendsThisTurn === 1
-    this.#turn = turn
-    this.#sendsThisTurn = 1
-    return alone
-  }
-
-  // What one handler sends in one tick may be more than may wait for a client that is slow.
-  #overflows (): boolean {
-    this.#opening?.start()
-    if (!this.isFull) return false
-    this.destroy('overflow')
-    return true
+    return this.send(block)
   }
 
   #encode (data: unknown, options: EventOptions | null | undefined): string {
@@ -566,19 +441,19 @@ export class Connection<State extends object = ConnectionState> extends Lifecycl
   #addPrologue (): void {
     const { retry } = this.#host.settings
     const blocks = this.#init === null ? [] : [this.#init]
-    this.#events += blocks.length
+    this.count(blocks.length)
     this.#init = null
     if (this.#encoder.isFormatted) {
       const format = this.#encoder.need()
       if (retry !== 0) blocks.push(format.encodeRetry?.(retry) ?? '')
-      if (blocks.length === 0 && this.#outbox.isEmpty) blocks.push(format.opening)
+      if (blocks.length === 0 && this.outbox.isEmpty) blocks.push(format.opening)
     }
-    this.#outbox.prepend(blocks.join(''))
+    this.outbox.prepend(blocks.join(''))
   }
 
   // Never behind bytes that wait: they are a sign of life themselves, once the client takes them.
   #beat (): void {
-    if (!this.#encoder.isBetween || this.#outbox.backlog !== 0) return
+    if (!this.#encoder.isBetween || this.outbox.backlog !== 0) return
     const position = this.cursor?.hasBegun === true ? this.cursor.position : null   // before that it may owe a gap
     this.tell((format) => format.encodeHeartbeat(this.#host.settings.heartbeatEvent, position), 0)
   }

@@ -4,8 +4,9 @@ import { isThenable } from '../thenable.ts'
 import { Queue } from '../topics/queue.ts'
 import { encodeData } from '../wire/event-stream.ts'
 import { isCloseCode, TOO_LARGE } from './close-codes.ts'
-import type { Connection, Sent } from './connection.ts'
+import type { Connection } from './connection.ts'
 import type { CloseReason } from './reasons.ts'
+import type { Sent } from './sender.ts'
 import type { WebSocketTransport, Wire } from './websocket.ts'
 
 /** A handler's parts, bound to what they are called with besides. */

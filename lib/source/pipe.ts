@@ -1,6 +1,7 @@
 /** Takes item after item from a source, as fast as they find room, until one of the two ends. */
-import type { Connection, Sent } from '../connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
 import { defer } from '../connection/deferred.ts'
+import type { Sent } from '../connection/sender.ts'
 import { FAIR_SHARE, nextTurn } from '../connection/tick.ts'
 import { isThenable } from '../thenable.ts'
 import { noteFailure } from './failure.ts'
