@@ -101,6 +101,22 @@ export const PST_ERR_TOO_LARGE = createError<[limit: string]>(
 export const PST_ERR_ABANDONED = createError<[why: string]>(
   'PST_ERR_ABANDONED', 'The stream was stopped before its end: %s', 500)
 
+/** A client of Phoenix channels sent what is no message of theirs. */
+export const PST_ERR_MESSAGE = createError<[why: string]>(
+  'PST_ERR_MESSAGE', 'This is no message of Phoenix channels: %s', 400)
+
+/** A client of Phoenix channels asks for another version of their protocol. */
+export const PST_ERR_VERSION = createError<[version: string]>(
+  'PST_ERR_VERSION', 'Only version 2.0.0 of the protocol of Phoenix channels is spoken here, not %s', 400)
+
+/** `connect` said no. */
+export const PST_ERR_REFUSED = createError(
+  'PST_ERR_REFUSED', 'This client may not connect', 403)
+
+/** A channel sent something to a client that it had not let in yet. */
+export const PST_ERR_NOT_JOINED = createError<[verb: string]>(
+  'PST_ERR_NOT_JOINED', '%s came before the client had joined: give it to socket.info, and do it in handleInfo', 500)
+
 /** All places are taken: the server's or the route's. */
 export const PST_ERR_MAX_CONNECTIONS = createError(
   'PST_ERR_MAX_CONNECTIONS', 'Too many open streams', 503)

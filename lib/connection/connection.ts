@@ -239,6 +239,11 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     if (time <= Date.now()) this.close('expired')
   }
 
+  /** @internal Whatever the client says of where it was, it begins with what is published from now on. */
+  forgetPosition (): void {
+    this.#origin.lastEventId = null
+  }
+
   /** @internal What its events are encoded in. */
   get format (): Format {
     return this.#needFormat()

@@ -2,7 +2,7 @@
 import type { Frame, SharedBytes } from '../wire/frame.ts'
 import type { CloseReason } from './reasons.ts'
 
-export type TransportName = 'http1' | 'http2' | 'response' | 'websocket'
+export type TransportName = 'http1' | 'http2' | 'response' | 'websocket' | 'longpoll'
 
 /** The slack of what takes bytes in a later turn: TLS, HTTP/2. */
 export const LATER_SLACK = 16 * 1024
@@ -12,6 +12,7 @@ export interface Transport {
    * - `http1`: chunks written straight to the socket
    * - `http2`: the stream, unframed
    * - `websocket`: frames written straight to the upgraded socket
+   * - `longpoll`: lines that wait for the next poll of a client of Phoenix
    * - `response`: a plain `write` on the response: HTTP/1.0, a pipelined response that waits for its turn, `inject()`
    */
   readonly name: TransportName

@@ -179,6 +179,11 @@ export class Cursor {
     return group.live.has(this) ? this.#offset : Infinity
   }
 
+  /** Gives a live one what was published before now, so that what is sent next does not overtake it. */
+  giveWaiting (): void {
+    this.#pushLast(this.subscriptions)
+  }
+
   /** Looks whether what it has coming is still there. */
   sweep (): void {
     const group = this.#group

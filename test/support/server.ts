@@ -62,10 +62,10 @@ export async function build (t: Test, setup: (app: FastifyInstance) => unknown, 
   return { app, log, lines, noise, logged }
 }
 
-/** The same, listening on a free port of 127.0.0.1. */
-export async function start (t: Test, setup: (app: FastifyInstance) => unknown, options: ServerOptions = {}): Promise<Server> {
+/** The same, listening on 127.0.0.1, on a free port unless one is given. */
+export async function start (t: Test, setup: (app: FastifyInstance) => unknown, options: ServerOptions = {}, wanted = 0): Promise<Server> {
   const built = await build(t, setup, options)
-  await built.app.listen({ host: '127.0.0.1', port: 0 })
+  await built.app.listen({ host: '127.0.0.1', port: wanted })
   const { port } = built.app.server.address() as AddressInfo
   return { ...built, port, origin: `${options.tls === true ? 'https' : 'http'}://127.0.0.1:${port}` }
 }
