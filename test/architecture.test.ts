@@ -77,13 +77,20 @@ const ROOMS: Room[] = [
     why: 'client has nothing of the server but types',
   },
   {
-    files: /^(phoenix|metrics)\//,
-    house: /^(phoenix|metrics|routes|plugins|lib)\//,
-    why: 'phoenix and metrics stand on routes, plugins and lib',
+    files: /^phoenix\//,
+    house: /^(phoenix|lib)\/|^plugins\/reply\.ts$/,
+    houseTypes: /^(routes|plugins)\//,
+    packages: ['fastify', 'fastify-plugin'],
+    why: 'phoenix stands on lib, and on routes and plugins as an app does',
+  },
+  {
+    files: /^metrics\//,
+    house: /^(metrics|routes|plugins|lib)\//,
+    why: 'metrics stand on routes, plugins and lib',
   },
   {
     files: /^examples\//,
-    house: /^(examples\/|index\.ts$|testing\/index\.ts$|client\/index\.ts$)/,
+    house: /^(examples\/|index\.ts$|(testing|phoenix|client)\/index\.ts$)/,
     why: 'examples use what a user can import',
   },
   {
@@ -174,6 +181,7 @@ t.test('a right arrow passes', async (t) => {
     ['routes/stream.ts', "import '../plugins/reply.ts'"],
     ['testing/index.ts', "import { createParser } from 'eventsource-parser'\nimport type {} from '../index.ts'"],
     ['client/index.ts', "import type { CloseReason } from '../lib/connection/reason.ts'"],
+    ['phoenix/websocket.ts', "import fp from 'fastify-plugin'\nimport type {} from '../routes/stream.ts'\nimport { connect } from '../plugins/reply.ts'"],
     ['examples/clock/server.ts', "import pastelli from '../../index.ts'\nimport cors from '@fastify/cors'"],
   ]
   for (const [file, source] of right) t.same(wrongArrows(file, source), [], file)
@@ -209,6 +217,9 @@ t.test('a wrong arrow is found, however it is written', async (t) => {
     ['testing/index.ts', "import { reply } from '../plugins/reply.ts'"],
     ['testing/index.ts', "import pastelli from '../index.ts'"],
     ['logs/redis.ts', "import '../plugins/topics.ts'"],
+    ['phoenix/websocket.ts', "import stream from '../routes/stream.ts'"],
+    ['phoenix/websocket.ts', "import { WebSocket } from 'ws'"],
+    ['phoenix/index.ts', "import pastelli from '../index.ts'"],
     ['client/index.ts', "import { encodeEvent } from '../lib/wire/event-stream.ts'"],
     ['examples/clock/server.ts', "import { Connection } from '../../lib/connection/connection.ts'"],
     ['utils/helper.ts', ''],
