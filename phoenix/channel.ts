@@ -1,5 +1,6 @@
 /** What an app says of a channel: what becomes of those who join its topics, and of what they send. */
-import type { Connection, Sent } from '../lib/connection/connection.ts'
+import type { Connection } from '../lib/connection/connection.ts'
+import type { Sent } from '../lib/connection/sender.ts'
 import type { CloseReason } from '../lib/connection/reasons.ts'
 
 /** What is said of success or of failure: anything that JSON has a form for, or bytes. */

@@ -1,5 +1,6 @@
 /** One client's membership of one topic, from its join to its end. */
-import type { Connection, Sent } from '../lib/connection/connection.ts'
+import type { Connection } from '../lib/connection/connection.ts'
+import type { Sent } from '../lib/connection/sender.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_FORBIDDEN, PST_ERR_NOT_JOINED } from '../lib/errors.ts'
 import { encodeData } from '../lib/wire/event-stream.ts'
 import { chain } from './chain.ts'

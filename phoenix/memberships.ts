@@ -1,5 +1,6 @@
 /** What one client has joined: where its messages go, and how they are answered. */
-import type { Connection, Sent } from '../lib/connection/connection.ts'
+import type { Connection } from '../lib/connection/connection.ts'
+import type { Sent } from '../lib/connection/sender.ts'
 import type { Host } from '../lib/connection/host.ts'
 import { PST_ERR_MESSAGE } from '../lib/errors.ts'
 import { checkTopics } from '../lib/topics/topics.ts'
