@@ -259,6 +259,14 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     return this.#origin.isNegotiated
   }
 
+  /**
+   * @internal An item of a source in a format that is not its own, as the route's schema says.
+   * @throws what `event` throws
+   */
+  encodeIn (format: Format, item: unknown): string {
+    return this.#encoder.encode(format, item, null)
+  }
+
   /** @internal What it is compressed with, unless the app has its own; null: not at all. */
   get coding (): Coding | null {
     return this.#origin.coding

@@ -58,6 +58,23 @@ t.test('what a generator yields is checked as well: before the first item it is 
   t.equal(lines('the source of a stream failed').length, 1)
 })
 
+t.test('a client that can\'t stream gets no more than the schema names, and no other events', async (t) => {
+  const { app } = await build(t, (app) => {
+    app.stream('/', { schema: { events } }, function * () {
+      yield event({ event: 'tick', id: 3, data: { at: 1, secret: 2 } as { at: number }, comment: 'hello' })
+      yield event({ event: 'token', data: 'text' })
+      yield [1, 2]
+      yield event({ comment: 'hello' })
+    })
+    app.stream('/tock', { schema: { events } }, function * () { yield event({ event: 'tock', data: 1 }) as never })
+    app.stream('/wrong', { schema: { events } }, function * () { yield 'text' as never })
+  })
+  const ask = (url: string) => app.inject({ url, headers: { accept: 'application/json' } })
+  t.same((await ask('/')).json(), [{ event: 'tick', id: '3', data: { at: 1 } }, { event: 'token', data: 'text' }, [1, 2]])
+  t.match((await ask('/tock')).json(), { statusCode: 500, code: 'PST_ERR_EVENT' })
+  t.match((await ask('/wrong')).json(), { statusCode: 500, code: 'PST_ERR_DATA' })
+})
+
 t.test('the instance\'s own serializer compiler is used, and shared schemas are known to it', async (t) => {
   const compiled: unknown[] = []
   const { app } = await build(t, (app) => {
