@@ -28,7 +28,7 @@ function answer (reply: FastifyReply, result: unknown): unknown {
   }
   const opening = () => { if (isResponse(result)) copyHead(reply, result) }
   if (isResponse(result) && result.headers.has('content-type')) return answerWith(connection, source, opening)
-  if (connection.wantsJson) return collected(reply, source)
+  if (connection.wantsJson) return collected(reply, source, opening)
   if (connection.isRefused) {
     dismiss(connection, source)
     throw connection.refusal
@@ -37,10 +37,11 @@ function answer (reply: FastifyReply, result: unknown): unknown {
 }
 
 // For a client that can't stream, all of it at once.
-async function collected (reply: FastifyReply, source: Source): Promise<string | undefined> {
+async function collected (reply: FastifyReply, source: Source, opening: () => void): Promise<string | undefined> {
   const { connection } = reply
   const json = await collect(connection, source, connection.settings.maxBuffered)
   if (json === null) return undefined   // the client has left
+  opening()
   setStreamHeaders(reply, { contentType: JSON_CONTENT_TYPE, isNegotiated: connection.isNegotiated })
   return json
 }

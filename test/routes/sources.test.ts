@@ -165,6 +165,7 @@ t.test('a Response without a body', async (t) => {
     app.stream('/204', () => new Response(null, { status: 204 }))
     app.stream('/304', async () => new Response(null, { status: 304 }))
     app.stream('/500', () => new Response(null, { status: 500, headers: { 'content-type': 'text/plain' } }))
+    app.stream('/502', () => new Response(null, { status: 502 }))
     app.stream('/error', () => Response.error())
   })
   const empty = await (await connect(t, port)).get('/200').answer()
@@ -182,6 +183,9 @@ t.test('a Response without a body', async (t) => {
   const error = await (await connect(t, port)).get('/error').answer()
   t.equal(error.status, 500, 'one that is an error')
   t.match(JSON.parse(error.body.toString()), { code: 'FST_ERR_BAD_STATUS_CODE' })
+  for (const [path, status] of [['/200', 200], ['/204', 204], ['/304', 304], ['/502', 502], ['/error', 500]] as const) {
+    t.equal((await app.inject({ url: path, headers: { accept: 'application/json' } })).statusCode, status, `${path} for a client that can't stream`)
+  }
   t.equal(app.connections.size, 0)
 })
 
