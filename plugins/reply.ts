@@ -225,7 +225,8 @@ function answerHead (request: FastifyRequest, reply: FastifyReply): FastifyReply
   const choice = formats.choose(request.headers.accept)
   if (choice === null) throw new PST_ERR_NOT_ACCEPTABLE(formats.types.join(', '))
   setStreamHeaders(reply, { contentType: choice === 'json' ? JSON_CONTENT_TYPE : choice.contentType, isNegotiated: formats.isNegotiated })
-  encode(reply, (name, value) => reply.header(name, value), codingFor(request.headers['accept-encoding'], settings.compression), settings)
+  // All at once, as JSON, is not compressed here.
+  if (choice !== 'json') encode(reply, (name, value) => reply.header(name, value), codingFor(request.headers['accept-encoding'], settings.compression), settings)
   return reply.send(Readable.from([]))   // which has no length, no more than the stream
 }
 

@@ -212,6 +212,16 @@ t.test('the head: which coding, and what caches have to know', async (t) => {
   }
 })
 
+t.test('HEAD says what GET does, also to a client that can\'t stream', async (t) => {
+  const { origin } = await start(t, (app) => { app.stream('/', { compression: ['gzip'] }, () => ['a']) })
+  for (const [accept, coding] of [['text/event-stream', 'gzip'], ['text/plain', 'gzip'], ['application/json', null]] as const) {
+    const [head, get] = await Promise.all(['HEAD', 'GET'].map((method) => fetch(origin, { method, headers: { accept, 'accept-encoding': 'gzip' } })))
+    for (const response of [head, get]) t.equal(response?.headers.get('content-encoding'), coding, accept)
+    t.equal(head?.headers.get('vary'), get?.headers.get('vary'), accept)
+    await get?.text()
+  }
+})
+
 t.test('hooks: one that takes the coding back, one that answers otherwise, one that fails', async (t) => {
   const { origin } = await start(t, (app) => {
     app.stream('/plain', { onSend: async (_request, reply, payload) => { reply.header('content-encoding', 'identity'); return payload } }, ending)
