@@ -14,7 +14,7 @@ type Handler = RouteOptions['handler']
 export function feeding (handler: Handler): Handler {
   return function (request, reply) {
     const result = handler.call(this, request, reply) as unknown
-    if (result !== reply && isThenable(result)) return result.then((value) => answer(reply, value))
+    if (result !== reply && isThenable(result)) return Promise.resolve(result).then((value) => answer(reply, value))
     return answer(reply, result)
   }
 }

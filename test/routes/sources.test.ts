@@ -9,7 +9,7 @@ import t, { type Test } from 'tap'
 import { fetch as undiciFetch } from 'undici'
 import { event } from '../../index.ts'
 import { openStream } from '../../testing/index.ts'
-import { CERTIFICATE, start } from '../support/server.ts'
+import { build, CERTIFICATE, start } from '../support/server.ts'
 import { connect } from '../support/socket.ts'
 import { until } from '../support/until.ts'
 import { Witness } from '../support/witness.ts'
@@ -157,6 +157,16 @@ t.test('a fetched Response is passed on: its status, its type, its bytes', async
     t.equal((await (await connect(t, server.port)).get(`/${name}/untyped`, { Accept: 'text/html' }).answer()).status, 406)
   }
   t.same(server.noise(), [])
+})
+
+t.test('the promise of a source may be anything that has a then, which need not answer with another promise', async (t) => {
+  const { app } = await build(t, (app) => {
+    app.stream('/', () => ({ then: (resolve: (source: string[]) => void) => { resolve(['a', 'b']) } }))
+    app.stream('/failing', () => ({ then: (_resolve: unknown, reject: (error: Error) => void) => { reject(new Error('failing')) } }))
+  })
+  t.equal((await app.inject('/')).body, 'data: a\n\ndata: b\n\n')
+  t.equal((await app.inject({ url: '/', headers: { accept: 'application/json' } })).body, '["a","b"]')
+  t.match((await app.inject('/failing')).json(), { statusCode: 500, message: 'failing' })
 })
 
 t.test('a Response without a body', async (t) => {
