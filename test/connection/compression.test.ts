@@ -252,6 +252,16 @@ t.test('beside @fastify/compress nothing is compressed twice', async (t) => {
   }
 })
 
+t.test('beside @fastify/compress text that is streamed can be read at once, where a route says compress: false', async (t) => {
+  const { origin } = await start(t, (app) => {
+    app.stream('/', { compress: false }, (_request, reply) => { reply.event('a') })
+  }, { pastelli: { compression: ['gzip'] }, before: (app: FastifyInstance) => app.register(compress, { threshold: 0 }) })
+  const client = await subscribe(t, origin, '/', { headers: { accept: 'text/plain', 'accept-encoding': 'gzip' } })
+  t.equal(client.headers['content-encoding'], 'gzip')
+  await client.until('a')
+  t.equal(client.isEnded, false)
+})
+
 t.test('bytes that the app uses again once they were taken change nothing', async (t) => {
   const { app, origin } = await start(t, (app) => { app.stream('/', { compression: ['gzip'] }, () => {}) })
   const witness = new Witness(app)
