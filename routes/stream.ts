@@ -174,6 +174,9 @@ declare module 'fastify' {
 }
 
 type Handler = RouteOptions['handler']
+
+const subscribeOnly: Handler = () => {}
+
 type AnyOptions = Omit<RouteOptions, 'url' | 'handler' | 'method' | 'websocket' | 'wsHandler'> & OwnOptions<FastifyRequest> & Partial<WithWebSocket<FastifyRequest>>
 
 function stream (fastify: FastifyInstance, _options: object, done: () => void): void {
@@ -183,7 +186,7 @@ function stream (fastify: FastifyInstance, _options: object, done: () => void): 
     const isAllWebSocket = handler === undefined && options.topics === undefined
     if (isAllWebSocket && options.websocket === undefined) throw new PST_ERR_ARGUMENT('stream', 'a handler where neither topics nor a websocket are given', 'undefined')
     if (handler !== undefined && typeof handler !== 'function') throw new PST_ERR_ARGUMENT('stream', 'a handler that is a function', typeof handler)
-    return declare(this, path, options, handler ?? (isAllWebSocket ? refuseAllElse : () => {}), isAllWebSocket)
+    return declare(this, path, options, handler ?? (isAllWebSocket ? refuseAllElse : subscribeOnly), isAllWebSocket)
   } as never)
   done()
 }
@@ -195,7 +198,7 @@ function declare (fastify: FastifyInstance, path: string, { topics, resumable, a
   if (topics !== undefined) checkRouteTopics(topics)
   const streaming = feeding(resumable === undefined ? handle : resuming(nameOf(fastify.prefix + path, options), { resumable, abandonAfter }, handle))
   const handler = topics === undefined ? streaming : subscribing(topics, streaming)
-  const host = routeHost(fastify[kHost], options)
+  const host = routeHost(fastify[kHost], options, resumable !== undefined || handle === subscribeOnly)
   // Fastify's HEAD twin comes along: it is answered without the handler.
   const method = options.method ?? 'GET'
   const config = { swaggerTransform: describeStream, ...options.config, [kHost]: host }
@@ -222,12 +225,13 @@ function subscribing (topics: RouteTopics<FastifyRequest>, handler: Handler): Ha
   }
 }
 
-function routeHost (host: Host, options: AnyOptions): Host {
+/** @param isEndless whether there is never all of it at once, which is what clients get who can't stream */
+function routeHost (host: Host, options: AnyOptions, isEndless: boolean): Host {
   const settings = parseStreamOptions(options, host.settings)
   host.clock.cover(settings)
   const { maxConnections = Infinity, maxConnectionsPerKey = Infinity } = options
   const hasOwnLimits = maxConnections !== Infinity || maxConnectionsPerKey !== Infinity
-  const formats = new Formats(settings.formats)
+  const formats = new Formats(isEndless ? settings.formats.filter((format) => format !== 'json') : settings.formats)
   const events = eventsOf(options.schema?.events)
   return { ...host, settings, formats, events, limits: hasOwnLimits ? [...host.limits, new Limits({ maxConnections, maxConnectionsPerKey })] : host.limits }
 }

@@ -12,6 +12,7 @@ const TAIL = 4
 export class Encoder {
   readonly #formats: Formats
   readonly #events: EventSchemas | null
+  readonly #wantsJson: boolean
   #format: Format | null
   // Whether the response is of that format, as far as its content type is known.
   #isFormatted = false
@@ -22,6 +23,7 @@ export class Encoder {
   constructor (formats: Formats, events: EventSchemas | null, choice: Choice) {
     this.#formats = formats
     this.#events = events
+    this.#wantsJson = choice === 'json'
     this.#format = choice === 'json' ? null : choice
   }
 
@@ -40,9 +42,10 @@ export class Encoder {
     return this.#isFormatted && (this.#tail === '' || (this.#format as Format).endsEvent(this.#tail))
   }
 
-  /** Why there can be no events for a client that accepts nothing that there is. */
+  /** Why there can be no events for a client that accepts nothing that there is, or only all of them at once. */
   get refusal (): Error {
-    return new PST_ERR_NOT_ACCEPTABLE(this.#formats.types.join(', '))
+    const { streamTypes, types } = this.#formats
+    return new PST_ERR_NOT_ACCEPTABLE((this.#wantsJson && streamTypes.length !== 0 ? streamTypes : types).join(', '))
   }
 
   /**

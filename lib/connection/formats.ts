@@ -48,6 +48,11 @@ export class Formats {
     return this.#choices.map((choice) => choice === 'json' ? JSON_TYPE : choice.type)
   }
 
+  /** Those that are not all at once. */
+  get streamTypes (): string[] {
+    return this.types.filter((type) => type !== JSON_TYPE)
+  }
+
   /** @param accept the header */
   choose (accept: string | undefined): Choice {
     if (!this.isNegotiated) return this.#choices[0] ?? null
