@@ -37,6 +37,10 @@ export const PST_ERR_FORBIDDEN = createError<[topic: string]>(
 export const PST_ERR_ID = createError(
   'PST_ERR_ID', 'An event sent to a connection that is subscribed to topics can\'t have an id of its own: ids there are positions', 500)
 
+/** The engine that keeps the log can't be reached, or refuses. What was appended may be there all the same: a `key` makes the next try harmless. */
+export const PST_ERR_LOG = createError<[why: string]>(
+  'PST_ERR_LOG', 'The log is not available: %s', 503)
+
 /** What was given to a verb is not what it takes. */
 export const PST_ERR_ARGUMENT = createError<[verb: string, rule: string, type: string]>(
   'PST_ERR_ARGUMENT', '%s takes %s, got a value of the type %s', 500, TypeError)

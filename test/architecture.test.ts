@@ -68,7 +68,8 @@ const ROOMS: Room[] = [
   {
     files: /^logs\//,
     house: /^(logs|lib)\//,
-    why: 'logs implement the Log contract of lib',
+    packages: [],
+    why: 'logs implement the Log contract of lib, with a client that the app brings',
   },
   {
     files: /^client\//,
@@ -180,6 +181,7 @@ t.test('a right arrow passes', async (t) => {
     ['plugins/websocket.ts', "import websocket, { type WebSocket } from '@fastify/websocket'"],
     ['routes/stream.ts', "import '../plugins/reply.ts'"],
     ['testing/index.ts', "import { createParser } from 'eventsource-parser'\nimport type {} from '../index.ts'"],
+    ['logs/redis/redis-log.ts', "import { Record } from '../../lib/topics/record.ts'"],
     ['client/index.ts', "import type { CloseReason } from '../lib/connection/reason.ts'"],
     ['phoenix/websocket.ts', "import fp from 'fastify-plugin'\nimport type {} from '../routes/stream.ts'\nimport { connect } from '../plugins/reply.ts'"],
     ['examples/clock/server.ts', "import pastelli from '../../index.ts'\nimport cors from '@fastify/cors'"],
@@ -220,6 +222,7 @@ t.test('a wrong arrow is found, however it is written', async (t) => {
     ['phoenix/websocket.ts', "import stream from '../routes/stream.ts'"],
     ['phoenix/websocket.ts', "import { WebSocket } from 'ws'"],
     ['phoenix/index.ts', "import pastelli from '../index.ts'"],
+    ['logs/redis/line.ts', "import { Redis } from 'ioredis'"],
     ['client/index.ts', "import { encodeEvent } from '../lib/wire/event-stream.ts'"],
     ['examples/clock/server.ts', "import { Connection } from '../../lib/connection/connection.ts'"],
     ['utils/helper.ts', ''],

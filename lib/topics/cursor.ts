@@ -7,7 +7,7 @@ import type { Directory } from './directory.ts'
 import { encodeGap, type Gap } from './gap.ts'
 import { type Group, type Payload, WRITE_BYTES } from './group.ts'
 import type { Batch, Log } from './log.ts'
-import { formatPosition } from './position.ts'
+import { formatPosition, type Position } from './position.ts'
 import { isProduced } from './produced.ts'
 import type { Record } from './record.ts'
 import { type Filter, select, type Selection, type Subscriptions } from './selection.ts'
@@ -27,7 +27,7 @@ export class Cursor {
   #offset: number
   #group: Group | null = null
   // What the client is told at first in place of its position.
-  readonly #gap: Gap | null
+  #gap: Gap | null
   // Whether the client was told where it is, and whether it was given what it missed until then.
   #hasBegun = false
   #hasCaughtUp = false
@@ -69,14 +69,17 @@ export class Cursor {
 
   /** Everything up to this offset has been given. */
   get offset (): number {
-    const group = this.#group
-    const isAtHead = group === null ? this.#hasBegun && this.#holds === 0 : group.live.has(this) && this.#offset >= group.newest
-    return isAtHead ? this.#feed.log.head : this.#offset
+    return this.#isAtHead ? this.#feed.log.head : this.#offset
   }
 
   /** The position that the client may resume from. */
   get position (): string {
     return formatPosition(this.#feed.log.epoch, this.offset)
+  }
+
+  get #isAtHead (): boolean {
+    const group = this.#group
+    return group === null ? this.#hasBegun && this.#holds === 0 : group.live.has(this) && this.#offset >= group.newest
   }
 
   /** Starts elsewhere: nothing has been told to the client yet. */
@@ -143,9 +146,10 @@ export class Cursor {
       return
     }
     this.#isBusy = true
+    const after = this.#offset
     batch.then((batch) => {
       this.#isBusy = false
-      if (group === this.#group && this.#holds === 0 && this.connection.takesBlocks) this.#give(group, batch)
+      if (group === this.#group && after === this.#offset && this.#hasBegun && this.#holds === 0 && this.connection.takesBlocks) this.#give(group, batch)
       else this.advance()
     }).catch((err: unknown) => { this.connection.fail(err) })
   }
@@ -182,6 +186,20 @@ export class Cursor {
   /** Gives a live one what was published before now, so that what is sent next does not overtake it. */
   giveWaiting (): void {
     this.#pushLast(this.subscriptions)
+  }
+
+  /** What it has coming was lost: in a later turn its client is told, and goes on with what is there now. */
+  restart (last: Position): void {
+    if (this.#hasEnded) return
+    const { log, catchUp } = this.#feed
+    const from = formatPosition(last.epoch, this.#isAtHead ? last.offset : this.#offset)
+    if (this.#hasBegun || this.#gap === null) this.#gap = { reason: last.epoch === log.epoch ? 'trimmed' : 'foreign', from }
+    this.#hasBegun = false
+    this.#group?.live.delete(this)
+    this.#offset = this.#next
+    if (this.#isBusy) return   // it goes on by itself
+    this.#isBusy = true
+    catchUp.add(this)
   }
 
   /** Looks whether what it has coming is still there. */
@@ -296,12 +314,16 @@ export class Cursor {
       return
     }
     const gap: Gap = { reason: this.#hasCaughtUp ? 'overflow' : 'trimmed', from: this.position }
-    const { log } = this.#feed
-    const topics = [...this.subscriptions.keys()]
-    // Of what is produced its end must not be passed over.
-    this.#offset = topics.some(isProduced) ? log.earliest(topics) : log.head
+    this.#offset = this.#next
     this.connection.tell((format) => encodeGap(format, gap, this.position), 1)
     this.advance()
+  }
+
+  // Where it goes on behind a gap: of what is produced its end must not be passed over.
+  get #next (): number {
+    const { log } = this.#feed
+    const topics = [...this.subscriptions.keys()]
+    return topics.some(isProduced) ? log.earliest(topics) : log.head
   }
 
   #isFor ({ except }: Record): boolean {

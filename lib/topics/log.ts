@@ -1,4 +1,5 @@
 /** The contract of a log: what topics need of the engine that keeps their events. */
+import type { Position } from './position.ts'
 import type { Draft, Record } from './record.ts'
 
 /**
@@ -13,9 +14,10 @@ export interface Log {
   /**
    * From now on `listener` is called for each record, once, in the log's order, as soon as `read` gives it too. Several may
    * follow one log.
+   * @param watcher is told what befalls the log; a log that nothing befalls has no use for it
    * @returns what ends it, and, with the last one, lets go of what the log holds for those who follow: sockets, timers
    */
-  follow: (listener: (record: Record) => void) => () => void | Promise<void>
+  follow: (listener: (record: Record) => void, watcher?: Watcher) => () => void | Promise<void>
   /**
    * Appends, in the order of the calls, and answers the record's id, which its followers hear before or after. With a
    * `key` that a retained record of the topic has, nothing is appended and the answer is that record's id.
@@ -36,4 +38,19 @@ export interface Batch {
   records: readonly Record[]
   /** Every record of the topics up to this offset has been given, by this read or before. */
   through: number
+}
+
+/** What those who follow a log are told of besides its records. */
+export interface Watcher {
+  /**
+   * Records were lost, or may have been, that somebody has seen, or nobody here has heard. What comes next is behind
+   * `head`, which is not less than before, and maybe in another epoch.
+   * @param last where the log was until now
+   */
+  lost: (last: Position) => void
+  /** Nothing is heard for now, because of this. Told once, until `recovered`. */
+  failed: (error: unknown) => void
+  recovered: () => void
+  /** Somebody else appended what can't be a record: it is left out. */
+  refused: (error: unknown) => void
 }

@@ -3,34 +3,14 @@ import { makeId } from '../connection/id.ts'
 import { PST_ERR_OPTION } from '../errors.ts'
 import { count, show } from '../options.ts'
 import type { Batch, Log } from './log.ts'
-import { merge, type Source } from './merge.ts'
-import { Queue } from './queue.ts'
 import { type Draft, Record } from './record.ts'
-import { Watermarks } from './watermarks.ts'
-
-export interface Retention {
-  /** @default 10000 */
-  events: number
-  /** Of the events as they are sent. @default 4 MiB */
-  bytes: number
-  /** ms. @default 300000 */
-  age: number
-}
-
-const DEFAULTS: Readonly<Retention> = { events: 10_000, bytes: 4 * 1024 * 1024, age: 300_000 }
-
-interface Entry { record: Record, at: number }
+import { DEFAULTS, Retained, type Retention } from './retained.ts'
 
 export class MemoryLog implements Log {
   readonly epoch = makeId().slice(0, 8)
-  readonly #retention: Readonly<Retention>
-  readonly #now: () => number
-  readonly #entries = new Queue<Entry>()
-  readonly #byTopic = new Map<string, Queue<Record>>()
+  readonly #retained: Retained
   readonly #byKey = new Map<string, Record>()
-  readonly #watermarks = new Watermarks()
-  #bytes = 0
-  #head = 0
+  readonly #now: () => number
   readonly #followers = new Set<{ listener: (record: Record) => void }>()
 
   /**
@@ -38,12 +18,14 @@ export class MemoryLog implements Log {
    * @throws PST_ERR_OPTION
    */
   constructor (retention: Partial<Retention> = {}, now: () => number = () => performance.now()) {
-    this.#retention = complete(retention)
+    this.#retained = new Retained(complete(retention), 0, ({ topic, key }) => {
+      if (key !== undefined) this.#byKey.delete(keyOf(topic, key))
+    })
     this.#now = now
   }
 
   get head (): number {
-    return this.#head
+    return this.#retained.head
   }
 
   follow (listener: (record: Record) => void): () => void {
@@ -54,73 +36,30 @@ export class MemoryLog implements Log {
 
   append (draft: Draft): string {
     const now = this.#now()
-    this.#trim(now)
+    this.#retained.trim(now)
     const known = draft.key === undefined ? undefined : this.#byKey.get(keyOf(draft.topic, draft.key))
     if (known !== undefined) return known.id
-    const record = new Record(this.epoch, this.#head + 1, draft)
-    this.#head = record.offset
-    this.#entries.push({ record, at: now })
-    this.#bytes += record.size
-    this.#queueOf(record.topic).push(record)
+    const record = new Record(this.epoch, this.head + 1, draft)
     if (record.key !== undefined) this.#byKey.set(keyOf(record.topic, record.key), record)
-    this.#trim(now)
+    this.#retained.add(record, now)
     for (const { listener } of this.#followers) listener(record)
     return record.id
   }
 
   read (topics: Iterable<string>, after: number, limit: number): Batch | null {
-    this.#trim(this.#now())
-    const sources: Source[] = []
-    for (const topic of topics) {
-      if (this.#watermarks.of(topic) > after) return null
-      const queue = this.#byTopic.get(topic)
-      if (queue === undefined) continue
-      const index = queue.search(({ offset }) => offset > after)
-      if (index < queue.length) sources.push({ queue, index, offset: queue.at(index).offset })
-    }
-    const records = merge(sources, limit)
-    return { records, through: sources.length === 0 ? this.#head : (records.at(-1) as Record).offset }
+    this.#retained.trim(this.#now())
+    return this.#retained.read(topics, after, limit)
   }
 
   isTrimmed (topics: Iterable<string>, after: number): boolean {
-    this.#trim(this.#now())
-    for (const topic of topics) if (this.#watermarks.of(topic) > after) return true
-    return false
+    return this.earliest(topics) > after
   }
 
   earliest (topics: Iterable<string>): number {
-    this.#trim(this.#now())
+    this.#retained.trim(this.#now())
     let offset = 0
-    for (const topic of topics) offset = Math.max(offset, this.#watermarks.of(topic))
+    for (const topic of topics) offset = Math.max(offset, this.#retained.since(topic))
     return offset
-  }
-
-  #queueOf (topic: string): Queue<Record> {
-    const known = this.#byTopic.get(topic)
-    if (known !== undefined) return known
-    const queue = new Queue<Record>()
-    this.#byTopic.set(topic, queue)
-    return queue
-  }
-
-  #trim (now: number): void {
-    const { events, bytes, age } = this.#retention
-    for (;;) {
-      const oldest = this.#entries.first
-      if (oldest === undefined) return
-      if (this.#entries.length <= events && this.#bytes <= bytes && now - oldest.at <= age) return
-      this.#entries.shift()
-      this.#drop(oldest.record)
-    }
-  }
-
-  #drop ({ topic, offset, size, key }: Record): void {
-    this.#bytes -= size
-    if (key !== undefined) this.#byKey.delete(keyOf(topic, key))
-    const queue = this.#byTopic.get(topic) as Queue<Record>
-    queue.shift()
-    if (queue.length === 0) this.#byTopic.delete(topic)
-    this.#watermarks.set(topic, offset)
   }
 }
 

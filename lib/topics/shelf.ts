@@ -38,4 +38,9 @@ export class Shelf {
     this.#pieces.unshift(piece)
     this.#pieces.length = Math.min(this.#pieces.length, PIECES)
   }
+
+  /** The log is another one. */
+  clear (): void {
+    this.#pieces.length = 0
+  }
 }

@@ -1,18 +1,18 @@
 /** `fastify.topics`: publish once, and every connection that is subscribed gets it, in order, also what it missed. */
 import { EventEmitter } from 'node:events'
-import { Connection } from '../connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
 import type { Log as Logger } from '../connection/host.ts'
-import { PST_ERR_ARGUMENT, PST_ERR_FIELD, PST_ERR_POSITION, PST_ERR_TOPIC } from '../errors.ts'
+import { PST_ERR_ARGUMENT, PST_ERR_POSITION, PST_ERR_TOPIC } from '../errors.ts'
 import { tell } from '../tell.ts'
-import { encodeData, encodeEvent, type EventFields } from '../wire/event-stream.ts'
 import { CatchUp } from './catch-up.ts'
 import { Cursor, type Feed } from './cursor.ts'
 import { Directory } from './directory.ts'
+import { checkTopic, draftOf, type PublishOptions } from './draft.ts'
 import { FanOut } from './fan-out.ts'
 import type { Gap } from './gap.ts'
 import type { Log } from './log.ts'
 import type { Draft, Record } from './record.ts'
-import { formatPosition, parsePosition } from './position.ts'
+import { formatPosition, parsePosition, type Position } from './position.ts'
 import { isProduced } from './produced.ts'
 import type { Rights } from './rights.ts'
 import type { Filter, TopicEvent } from './selection.ts'
@@ -29,13 +29,6 @@ export type TopicName = [keyof TopicMap] extends [never] ? string : keyof TopicM
 
 /** What is published on a topic. */
 export type Payload<Topic extends string> = Topic extends keyof TopicMap ? TopicMap[Topic] : unknown
-
-export interface PublishOptions extends EventFields {
-  /** A connection that does not get it; or the id of one, or the name of some, which still holds when they come back. */
-  except?: Connection | string | undefined
-  /** The publisher's own: published twice on a topic with the same key, it is published once, as long as it is retained. */
-  key?: string | undefined
-}
 
 export interface SubscribeOptions<Topic extends string = string> {
   /**
@@ -68,8 +61,6 @@ export interface Remains {
 }
 
 const EARLIEST = 'earliest'
-const MAX_TOPIC = 256
-const FIELDS = ['event', 'retry', 'except', 'key']
 
 export class Topics extends EventEmitter<TopicsEvents> {
   readonly #feed: Feed
@@ -78,6 +69,8 @@ export class Topics extends EventEmitter<TopicsEvents> {
   readonly #rights: Rights | null
   readonly #connections: () => Iterable<Connection>
   readonly #logger: Logger
+  // Publishes in a row.
+  #failures = 0
   #watcher: (event: 'active' | 'idle', topic: string) => void = () => {}
 
   /**
@@ -96,7 +89,12 @@ export class Topics extends EventEmitter<TopicsEvents> {
     this.#rights = rights
     this.#connections = connections
     this.#logger = logger
-    this.#unfollow = log.follow((record) => { this.#fanOut.add(record) })
+    this.#unfollow = log.follow((record) => { this.#fanOut.add(record) }, {
+      lost: (last) => { this.#restart(last) },
+      failed: (err) => { logger.error({ err }, 'the log can not be followed') },
+      recovered: () => { logger.info({}, 'the log is followed again') },
+      refused: (err) => { logger.error({ err }, 'what can not be an event was left out of the log') }
+    })
   }
 
   /** Where the log is now: `subscribe(topic, { after: position })` gives what is published from now on. */
@@ -114,18 +112,17 @@ export class Topics extends EventEmitter<TopicsEvents> {
    * Sends an event to every connection that is subscribed, and keeps it for those that come back.
    * @param data text goes out verbatim, everything else as JSON
    * @returns the event's id; a promise of it where the log is remote
-   * @throws PST_ERR_TOPIC, PST_ERR_DATA, PST_ERR_FIELD; nothing is published then
+   * @throws PST_ERR_TOPIC, PST_ERR_DATA, PST_ERR_FIELD; nothing is published then. The promise rejects with PST_ERR_LOG
    */
   publish<Topic extends TopicName> (topic: Topic, data: Payload<Topic>, options: PublishOptions = {}): string | Promise<string> {
-    checkTopic(topic)
-    checkOptions(options)
-    const { except, ...rest } = options
-    return this.append({ ...rest, topic, data: encodeData(data), json: typeof data !== 'string', except: typeof except === 'object' ? except.id : except })
+    return this.append(draftOf(topic, data, options))
   }
 
   /** @internal */
   append (draft: Draft): string | Promise<string> {
-    return this.#feed.log.append(draft)
+    const id = this.#feed.log.append(draft)
+    if (typeof id !== 'string') id.then(() => { this.#succeed() }, (err: unknown) => { this.#fail(err) })
+    return id
   }
 
   /**
@@ -193,6 +190,22 @@ export class Topics extends EventEmitter<TopicsEvents> {
   unsubscribe ({ cursor }: Connection, topics: string | readonly string[]): void {
     const names = namesOf(topics)
     cursor?.unsubscribe(names)
+  }
+
+  // Who does not wait for it must not crash because the log is away; nor is the app's log flooded then.
+  #fail (err: unknown): void {
+    if (this.#failures++ === 0) this.#logger.error({ err }, 'what was published is not in the log')
+  }
+
+  #succeed (): void {
+    if (this.#failures === 0) return
+    this.#logger.info({ failures: this.#failures }, 'what is published is in the log again')
+    this.#failures = 0
+  }
+
+  #restart (last: Position): void {
+    this.#feed.shelf.clear()
+    for (const { cursor } of this.#connections()) cursor?.restart(last)
   }
 
   async #retained (topic: string): Promise<readonly Record[]> {
@@ -265,22 +278,4 @@ function namesOf (topics: string | readonly string[]): string[] {
   const names = [...new Set(typeof topics === 'string' ? [topics] : topics as string[])]
   for (const name of names) checkTopic(name)
   return names
-}
-
-function checkTopic (topic: unknown): asserts topic is string {
-  if (typeof topic !== 'string') throw new PST_ERR_TOPIC(typeof topic)
-  // Subscriptions are told apart by their text, in which a line end separates topics.
-  // eslint-disable-next-line no-control-regex
-  if (topic === '' || topic.length > MAX_TOPIC || /[\0-\x1f\x7f]/.test(topic) || !topic.isWellFormed()) throw new PST_ERR_TOPIC(JSON.stringify(topic.slice(0, 40)))
-}
-
-function checkOptions (options: PublishOptions): void {
-  if (typeof options !== 'object' || options === null) throw new PST_ERR_FIELD('options', 'an object', String(options))
-  for (const name in options) {
-    if (!FIELDS.includes(name)) throw new PST_ERR_FIELD(name, `one of ${FIELDS.join(', ')}`, 'an unknown field')
-  }
-  const { event, retry, except, key } = options
-  if (event !== undefined || retry !== undefined) encodeEvent('', { event, retry })
-  if (except !== undefined && typeof except !== 'string' && !(except instanceof Connection)) throw new PST_ERR_FIELD('except', 'a connection, or the id or name of one', typeof except)
-  if (key !== undefined && typeof key !== 'string') throw new PST_ERR_FIELD('key', 'a string', typeof key)
 }

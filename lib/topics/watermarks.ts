@@ -10,11 +10,14 @@ export class Watermarks {
   #young = new Map<string, number>()
   #old = new Map<string, number>()
   #newest = 0
-  #newestOld = 0
-  #newestForgotten = 0
+  #newestOld: number
+  #newestForgotten: number
 
-  constructor (known: number = KNOWN) {
+  /** @param since behind this offset nothing is missing of topics that were never trimmed */
+  constructor (known: number = KNOWN, since = 0) {
     this.#known = known
+    this.#newestForgotten = since
+    this.#newestOld = since
   }
 
   /** The topic was trimmed up to this offset, greater than all before it. */

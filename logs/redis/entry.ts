@@ -1,0 +1,51 @@
+/** A record as an entry of a stream: the fields of a draft, those that it has. The README documents them for other publishers. */
+import { PST_ERR_FIELD } from '../../lib/errors.ts'
+import { checkTopic } from '../../lib/topics/draft.ts'
+import { isProduced } from '../../lib/topics/produced.ts'
+import type { Draft } from '../../lib/topics/record.ts'
+
+/** As Redis answers it: the id, then names and values in turn. */
+export type Entry = readonly [id: string, fields: readonly string[]]
+
+/** Names and values in turn. */
+export function encode ({ topic, data, json, event, retry, except, key, begins, ends }: Draft): string[] {
+  const fields = ['topic', topic, 'data', data]
+  if (json) fields.push('json', '1')
+  if (event !== undefined) fields.push('event', event)
+  if (retry !== undefined) fields.push('retry', String(retry))
+  if (except !== undefined) fields.push('except', except)
+  if (key !== undefined) fields.push('key', key)
+  if (begins !== undefined) fields.push('begins', '1')
+  if (ends !== undefined) fields.push('ends', ends)
+  return fields
+}
+
+/**
+ * Null for an entry that marks where a life of the log begins.
+ * @throws PST_ERR_TOPIC, PST_ERR_FIELD, and what JSON.parse throws, for what somebody else appended and is no record
+ */
+export function decode (fields: readonly string[]): Draft | null {
+  const found = new Map<string, string>()
+  for (let i = 0; i < fields.length; i += 2) found.set(fields[i] as string, fields[i + 1] as string)
+  if (found.has('epoch')) return null
+  const topic = found.get('topic')
+  if (topic === undefined || !isProduced(topic)) checkTopic(topic)
+  const data = found.get('data')
+  if (data === undefined) throw new PST_ERR_FIELD('data', 'there', 'nothing')
+  const json = found.get('json') === '1'
+  if (json) JSON.parse(data)   // else a filter that looks at it would fail, each time that it is read
+  const retry = found.get('retry')
+  const ends = found.get('ends')
+  if (ends !== undefined && ends !== 'server' && ends !== 'error') throw new PST_ERR_FIELD('ends', '"server" or "error"', ends)
+  return {
+    topic,
+    data,
+    json,
+    event: found.get('event'),
+    retry: retry === undefined ? undefined : Number(retry),
+    except: found.get('except'),
+    key: found.get('key'),
+    begins: found.get('begins') === '1' ? true : undefined,
+    ends
+  }
+}

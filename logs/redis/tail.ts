@@ -1,0 +1,82 @@
+/** A connection of its own on which a node hears what is appended, and which is made anew whenever it fails. */
+import { pause } from '../pause.ts'
+import type { Line } from './line.ts'
+
+export interface Listener<Place, News> {
+  /** On each new connection, and now and then: where the log is. */
+  look: (line: Line) => Promise<Place>
+  found: (place: Place) => void
+  /** Waits for what comes next, at most so many ms. */
+  hear: (line: Line, ms: number) => Promise<News>
+  /** Not called with what comes from a connection that was given up. Answers whether a look is due. */
+  heard: (news: News) => boolean
+  failed: (error: unknown) => void
+  recovered: () => void
+}
+
+// A connection is waited on so long, then asked again; and given up if it says nothing for so much longer.
+const WAIT = 5_000
+const PATIENCE = 3_000
+
+export class Tail<Place, News> {
+  readonly #line: Line
+  readonly #listener: Listener<Place, News>
+  readonly #end = new AbortController()
+  readonly #ended: Promise<void>
+
+  constructor (line: Line, listener: Listener<Place, News>) {
+    this.#line = line
+    this.#listener = listener
+    this.#ended = this.#run()
+  }
+
+  /** Resolves when nothing of it is left. */
+  async stop (): Promise<void> {
+    this.#end.abort()
+    await this.#ended
+  }
+
+  get #isStopped (): boolean {
+    return this.#end.signal.aborted
+  }
+
+  async #run (): Promise<void> {
+    for (let failures = 0; !this.#isStopped; failures++) {
+      let own: Line | null = null
+      try {
+        own = await this.#line.open()
+        this.#listener.found(await this.#answer(this.#listener.look(own), PATIENCE))
+        if (failures !== 0) this.#listener.recovered()
+        failures = 0
+        await this.#hear(own)
+      } catch (err) {
+        if (!this.#isStopped && failures === 0) this.#listener.failed(err)
+      }
+      own?.close()
+      if (!this.#isStopped) await pause(failures, Infinity, this.#end.signal)
+    }
+  }
+
+  async #hear (own: Line): Promise<void> {
+    for (let looked = performance.now(); !this.#isStopped;) {
+      const isDue = this.#listener.heard(await this.#answer(this.#listener.hear(own, WAIT), WAIT + PATIENCE))
+      if (!isDue && performance.now() - looked < WAIT) continue
+      this.#listener.found(await this.#answer(this.#listener.look(own), PATIENCE))
+      looked = performance.now()
+    }
+  }
+
+  // A connection that has died in silence looks like one on which nothing is published.
+  #answer<Value> (answer: Promise<Value>, ms: number): Promise<Value> {
+    const { signal } = this.#end
+    return new Promise((resolve, reject) => {
+      const giveUp = () => { reject(new Error(`Redis said nothing for ${ms} ms`)) }
+      const timer = setTimeout(giveUp, ms)
+      signal.addEventListener('abort', giveUp)
+      answer.then(resolve, reject).finally(() => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', giveUp)
+      })
+    })
+  }
+}
