@@ -40,7 +40,7 @@ export async function redisLog (options: RedisLogOptions): Promise<Log> {
   const { client, name, events, age, timeout, memory } = complete(options)
   const prefix = `{${name}}`
   return await RedisLog.open(lineOf(client), {
-    names: { prefix, stream: `${prefix}:log`, epoch: `${prefix}:epoch` },
+    names: { prefix, stream: `${prefix}:log`, epoch: `${prefix}:epoch`, run: `${prefix}:run` },
     events,
     age,
     timeout,
@@ -74,4 +74,5 @@ function defined<Options extends object> (options: Options): { [Name in keyof Op
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
 }
 
+export { publisher, type Publisher } from './publisher.ts'
 export type { Log, RedisClient }

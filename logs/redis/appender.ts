@@ -10,7 +10,7 @@ import { type Line, run } from './line.ts'
 import { offsetOf } from './place.ts'
 import { APPEND } from './scripts.ts'
 
-export interface Names { readonly stream: string, readonly epoch: string, readonly prefix: string }
+export interface Names { readonly stream: string, readonly epoch: string, readonly run: string, readonly prefix: string }
 
 interface Waiting {
   readonly key: string | null

@@ -167,8 +167,8 @@ export class RedisLog implements Log {
   }
 
   async #look (line: Line): Promise<Look> {
-    const { stream, epoch } = this.#settings.names
-    return await run(line, LOOK, [stream, epoch], [makeEpoch(), this.#epoch, this.#heard, String(this.#added)]) as Look
+    const { stream, epoch, run: runKey } = this.#settings.names
+    return await run(line, LOOK, [stream, epoch, runKey], [makeEpoch(), this.#epoch, this.#heard, String(this.#added)]) as Look
   }
 
   // What was trimmed before it was heard is lost here, and what was heard in another life everywhere.

@@ -4,7 +4,8 @@ import { MAX_SEQUENCE } from './place.ts'
 
 export interface Script { readonly text: string, readonly sha: string }
 
-// An empty stream is made along with the epoch, so that an epoch without a stream says that the stream was lost.
+// An empty stream is made along with the epoch, so that an epoch without a stream says that the stream was lost. A
+// millisecond that has no more offsets is left for the next one.
 const COMMON = `
 local function begin (stream, key, epoch)
   redis.call('SET', key, epoch)
@@ -18,6 +19,12 @@ end
 local function parse (id)
   local ms, sequence = string.match(id, '^(%d+)-(%d+)$')
   return tonumber(ms), tonumber(sequence)
+end
+
+local function leave (stream, id)
+  local ms, sequence = parse(id)
+  if sequence >= ${MAX_SEQUENCE} then redis.call('XSETID', stream, string.format('%.0f-0', ms + 1)) end
+  return ms
 end
 `
 
@@ -39,6 +46,8 @@ if before then
 end
 local epoch = redis.call('GET', epochKey)
 if not epoch or redis.call('EXISTS', stream) == 0 then epoch = begin(stream, epochKey, ARGV[1]) end
+local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', '1')[1]
+if last then leave(stream, last[1]) end
 local answer = { epoch }
 local newest
 local i = 6
@@ -49,9 +58,7 @@ while i <= #ARGV do
   if not id or #redis.call('XRANGE', stream, id, id) == 0 then
     id = redis.call('XADD', stream, '*', unpack(ARGV, first, i - 1))
     if key then redis.call('SET', key, id, 'PX', age) end
-    local ms, sequence = parse(id)
-    if sequence >= ${MAX_SEQUENCE} then redis.call('XSETID', stream, string.format('%.0f-0', ms + 1)) end
-    newest = ms
+    newest = leave(stream, id)
   end
   answer[#answer + 1] = id
 end
@@ -68,13 +75,16 @@ return answer
  * Where the log is. What was lost is found by comparison with what the caller has seen, and begins another life then,
  * whose ids are behind all that the caller has seen.
  *
- * KEYS: the stream, the epoch's.
+ * A caller that has seen nothing can't compare. For one, a Redis that was started since, and does not write down all that it
+ * takes, has lost something.
+ *
+ * KEYS: the stream, the epoch's, that of the run of Redis which was looked at last.
  * ARGV: an epoch in case that another life begins; the epoch and the newest id that the caller has seen, or '', and how
  * many entries there were in all up to that.
  * Answers the epoch, the newest id, how many entries there were in all, how many there are, and the oldest id or ''.
  */
 export const LOOK = script(`${COMMON}
-local stream, epochKey = KEYS[1], KEYS[2]
+local stream, epochKey, runKey = KEYS[1], KEYS[2], KEYS[3]
 local another, known, seen, added = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local function info ()
   if redis.call('EXISTS', stream) == 0 then return nil end
@@ -89,6 +99,12 @@ local function isBehind (one, other)
 end
 local epoch, now = redis.call('GET', epochKey), info()
 local isLost = not epoch or not now
+local about = redis.pcall('INFO', 'server', 'persistence')
+local run = type(about) == 'string' and string.match(about, 'run_id:(%w+)')
+if run and run ~= redis.call('GET', runKey) then
+  if redis.call('EXISTS', runKey) == 1 and seen == '' and not string.find(about, 'aof_enabled:1') then isLost = true end
+  redis.call('SET', runKey, run)
+end
 if not isLost and epoch == known and seen ~= '' then
   local oldest = now['first-entry']
   isLost = now['entries-added'] < tonumber(added) or isBehind(now['last-generated-id'], seen)
