@@ -4,6 +4,7 @@ import { createHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import fastify from 'fastify'
 import pastelli from '../index.ts'
 import { answer } from './child.ts'
+import { numbered } from './numbered.ts'
 
 export interface Tally {
   /** The number of the newest event. */
@@ -25,7 +26,6 @@ export interface Tally {
   peak: number
 }
 
-const SIZE = 100
 const RESOLUTION = 1
 
 const [burst = 1, lifetime = 0] = process.argv.slice(2).map(Number)
@@ -87,9 +87,4 @@ function stop (): Tally {
     turnP50: turns.percentile(50) / 1_000,
     turnP99: turns.percentile(99) / 1_000
   }
-}
-
-function numbered (n: number): string {
-  const head = `{"n":${n},"at":${process.hrtime.bigint()},"pad":"`
-  return head + 'x'.repeat(Math.max(0, SIZE - head.length - 2)) + '"}'
 }

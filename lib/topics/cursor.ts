@@ -146,12 +146,13 @@ export class Cursor {
       return
     }
     this.#isBusy = true
+    group.beginRead()
     const after = this.#offset
     batch.then((batch) => {
       this.#isBusy = false
       if (group === this.#group && after === this.#offset && this.#hasBegun && this.#holds === 0 && this.connection.takesBlocks) this.#give(group, batch)
       else this.advance()
-    }).catch((err: unknown) => { this.connection.fail(err) })
+    }).catch((err: unknown) => { this.connection.fail(err) }).finally(() => { group.endRead() })
   }
 
   /** The client has taken what it had to take first. */
@@ -238,7 +239,10 @@ export class Cursor {
   #pushLast (subscriptions: Subscriptions): void {
     const group = this.#group
     if (group === null) return
-    const isLast = [...group.subscriptions.keys()].some((topic) => !subscriptions.has(topic))
+    this.#pushAll(group, [...group.subscriptions.keys()].some((topic) => !subscriptions.has(topic)))
+  }
+
+  #pushAll (group: Group, isLast = false): void {
     while (group.live.has(this) && this.#offset < group.newest) this.push(group, isLast)
   }
 
@@ -274,10 +278,11 @@ export class Cursor {
     const { text, events, ends, through } = selection
     const after = this.#offset
     this.#offset = through
-    const isLive = through >= this.#feed.log.head
+    const isLive = through >= this.#feed.log.head || group.meets(through)
     if (isLive) {
       group.live.add(this)
       if (text !== '') this.connection.deliver(new Frame(text, group.format.encoding), events)
+      this.#pushAll(group)
     } else if (text === '') {
       this.#isBusy = true
       this.#feed.catchUp.add(this)

@@ -25,10 +25,12 @@ export class Group {
   size = 0
   /** Those that have everything but what is in `#waiting`, and are written to directly. */
   readonly live = new Set<Cursor>()
-  /** Every record of the subscriptions behind this offset is in `#waiting`. */
+  /** Every record of the subscriptions behind this offset is in `#waiting`, and maybe some that all have. */
   #since: number
   #waiting: Record[] = []
   #isDirty = false
+  // Reads of the log that are under way for its cursors.
+  #reads = 0
   // The last one built, and for which place.
   #payload: Payload | null = null
   #payloadAfter = -1
@@ -54,16 +56,33 @@ export class Group {
   /** Adds a record to what waits. Answers whether a pass became due with it. */
   add (record: Record): boolean {
     this.#payload = null
-    if (this.live.size === 0) {
+    if (this.live.size === 0 && this.#reads === 0) {
       this.#waiting = []
       this.#since = record.offset
       return false
     }
     if (this.isFull) this.#forget(this.#waiting[MAX_WAITING / 2 - 1]?.offset as number)
     this.#waiting.push(record)
-    const becameDirty = !this.#isDirty
+    if (this.#isDirty || this.live.size === 0) return false
     this.#isDirty = true
-    return becameDirty
+    return true
+  }
+
+  /**
+   * A read of the log begins for one of its cursors. Until it ends, what is published waits here, also where nobody is live:
+   * else a log whose reads take longer than the pause between two publishes would always be read to behind its head.
+   */
+  beginRead (): void {
+    this.#reads++
+  }
+
+  endRead (): void {
+    this.#reads--
+  }
+
+  /** Whether everything behind this offset is here, so that who is there can be live. */
+  meets (offset: number): boolean {
+    return offset >= this.#since
   }
 
   /**
@@ -84,8 +103,8 @@ export class Group {
 
   /** A pass has reached everybody: they all have everything up to this offset. Answers whether another one is due. */
   passed (through: number): boolean {
-    this.#forget(through)
-    this.#isDirty = this.#waiting.length !== 0
+    if (this.#reads === 0) this.#forget(through)
+    this.#isDirty = this.newest > through
     return this.#isDirty
   }
 

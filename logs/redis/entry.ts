@@ -7,6 +7,8 @@ import type { Draft } from '../../lib/topics/record.ts'
 /** As Redis answers it: the id, then names and values in turn. */
 export type Entry = readonly [id: string, fields: readonly string[]]
 
+type Fields = { [name in keyof Draft | 'epoch']: string | undefined }
+
 /** Names and values in turn. */
 export function encode ({ topic, data, json, event, retry, except, key, begins, ends }: Draft): string[] {
   const fields = ['topic', topic, 'data', data]
@@ -25,27 +27,25 @@ export function encode ({ topic, data, json, event, retry, except, key, begins, 
  * @throws PST_ERR_TOPIC, PST_ERR_FIELD, and what JSON.parse throws, for what somebody else appended and is no record
  */
 export function decode (fields: readonly string[]): Draft | null {
-  const found = new Map<string, string>()
-  for (let i = 0; i < fields.length; i += 2) found.set(fields[i] as string, fields[i + 1] as string)
-  if (found.has('epoch')) return null
-  const topic = found.get('topic')
+  const found: Fields = { epoch: undefined, topic: undefined, data: undefined, json: undefined, event: undefined, retry: undefined, except: undefined, key: undefined, begins: undefined, ends: undefined }
+  for (let i = 0; i < fields.length; i += 2) {
+    if (Object.hasOwn(found, fields[i] as string)) found[fields[i] as keyof Fields] = fields[i + 1]
+  }
+  const { epoch, topic, data, json, event, retry, except, key, begins, ends } = found
+  if (epoch !== undefined) return null
   if (topic === undefined || !isProduced(topic)) checkTopic(topic)
-  const data = found.get('data')
   if (data === undefined) throw new PST_ERR_FIELD('data', 'there', 'nothing')
-  const json = found.get('json') === '1'
-  if (json) JSON.parse(data)   // else a filter that looks at it would fail, each time that it is read
-  const retry = found.get('retry')
-  const ends = found.get('ends')
+  if (json === '1') JSON.parse(data)   // else a filter that looks at it would fail, each time that it is read
   if (ends !== undefined && ends !== 'server' && ends !== 'error') throw new PST_ERR_FIELD('ends', '"server" or "error"', ends)
   return {
     topic,
     data,
-    json,
-    event: found.get('event'),
+    json: json === '1',
+    event,
     retry: retry === undefined ? undefined : Number(retry),
-    except: found.get('except'),
-    key: found.get('key'),
-    begins: found.get('begins') === '1' ? true : undefined,
+    except,
+    key,
+    begins: begins === '1' ? true : undefined,
     ends
   }
 }

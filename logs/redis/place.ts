@@ -25,6 +25,6 @@ export function idOf (offset: number): string {
 }
 
 function split (id: string): [ms: number, sequence: number] {
-  const [ms, sequence] = id.split('-').map(Number)
-  return [ms as number, sequence as number]
+  const dash = id.indexOf('-')
+  return [Number(id.slice(0, dash)), Number(id.slice(dash + 1))]
 }

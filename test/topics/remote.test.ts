@@ -88,6 +88,66 @@ await t.test('a connection is live while something is published all the time, an
   t.ok(remote.reads < 20, `${remote.reads} reads for 10 connections and 300 events`)
 })
 
+await t.test('a newcomer is live after one read, also where that takes longer than the pause between two events', async (t) => {
+  const { app, origin, remote } = await begin(t)
+  remote.pause = 30
+  let last = -1
+  const timer = setInterval(() => { void app.topics.publish(++last % 3 === 0 ? 'b' : 'a', last) }, 4)
+  t.teardown(() => { clearInterval(timer) })
+  await until(() => last > 5)
+  const clients = await Promise.all(Array.from({ length: 5 }, () => subscribe(t, origin, '/')))
+  await until(() => last > 100)
+  clearInterval(timer)
+  for (const client of clients) {
+    await client.until(`data: ${last}\n`)
+    const [first] = client.data.map(Number) as [number]
+    t.same(client.data.map(Number), Array.from({ length: last - first + 1 }, (_, i) => first + i))
+  }
+  t.ok(remote.reads <= clients.length * 2, `${remote.reads} reads`)
+})
+
+await t.test('what is kept for a read is bounded, and who needs more reads again', async (t) => {
+  const { app, origin, remote } = await begin(t)
+  const release = hold(remote)
+  const clients = [await subscribe(t, origin, '/', { lastEventId: `${app.topics.position}` })]
+  const first = await app.topics.publish('a', 'first')
+  await until(() => app.topics.position === first)
+  clients.push(await subscribe(t, origin, '/', { lastEventId: first }))
+  for (let n = 0; n < 2_500; n++) await app.topics.publish('a', n)
+  release()
+  await app.topics.publish('b', 'last')
+  for (const client of clients) await client.until('data: last')
+  const all = Array.from({ length: 2_500 }, (_, n) => String(n))
+  t.same(clients.map(({ data }) => data), [['first', ...all, 'last'], [...all, 'last']])
+})
+
+await t.test('when the log has lost what it held, every client is told of the gap, and goes on with what comes', async (t) => {
+  const { app, origin, remote } = await begin(t)
+  const witness = new Witness(app)
+  const live = await subscribe(t, origin, '/')
+  const before = await app.topics.publish('a', 'before')
+  await live.count(1)
+  const release = hold(remote)
+  const reading = await subscribe(t, origin, '/', { lastEventId: before.replace(/1$/, '0') })
+  await until(() => remote.reads > 1)
+  const idle = await witness.open(1)
+  const left = await subscribe(t, origin, '/')
+  left.leave()
+  remote.lose()
+  release()
+  for (const client of [live, reading]) await until(() => client.gaps.length === 1, 'the gap is told')
+  t.match(live.gaps, [{ reason: 'foreign', from: before, to: app.topics.position }])
+  t.match(reading.gaps, [{ reason: 'foreign', from: before.replace(/1$/, '0'), to: app.topics.position }])
+  idle.unsubscribe(['a', 'b'])
+  remote.lose()
+  await app.topics.publish('a', 'after')
+  await live.until('data: after')
+  t.same(live.data, ['before', 'after'])
+  t.same(live.gaps.length, 2)
+  idle.subscribe('a')
+  await until(() => reading.gaps.length === 2, 'also to one that was subscribed to nothing when it happened')
+})
+
 await t.test('closing, unsubscribing and leaving while a read is under way', async (t) => {
   for (const what of ['close', 'destroy', 'unsubscribe', 'leave', 'subscribe'] as const) {
     const { app, origin, remote, noise } = await begin(t)
