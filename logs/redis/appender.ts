@@ -5,6 +5,7 @@ import { formatPosition } from '../../lib/topics/position.ts'
 import { Queue } from '../../lib/topics/queue.ts'
 import type { Draft } from '../../lib/topics/record.ts'
 import { pause } from '../pause.ts'
+import { unavailable } from '../unavailable.ts'
 import { encode } from './entry.ts'
 import { type Line, run } from './line.ts'
 import { offsetOf } from './place.ts'
@@ -167,10 +168,4 @@ function sizeOf (batch: readonly Waiting[]): number {
 
 function isPassing (err: unknown): boolean {
   return !(err instanceof Error) || !/^[A-Z]{3,} /.test(err.message) || PASSING.test(err.message)
-}
-
-function unavailable (err: unknown): Error {
-  const error = new PST_ERR_LOG(err instanceof Error ? err.message : String(err))
-  error.cause = err
-  return error
 }

@@ -1,10 +1,11 @@
-/** The log in a stream of Redis: one for all topics, in the order that Redis gives; the newest part of it is kept here as well. */
+/** The log in a stream of Redis: one for all topics, in the order that Redis gives. */
 import { PST_ERR_LOG } from '../../lib/errors.ts'
 import type { Batch, Log, Watcher } from '../../lib/topics/log.ts'
-import type { Position } from '../../lib/topics/position.ts'
 import { type Draft, Record } from '../../lib/topics/record.ts'
-import { Retained, type Retention } from '../../lib/topics/retained.ts'
-import { type Block, Blocks } from '../blocks.ts'
+import type { Retention } from '../../lib/topics/retained.ts'
+import type { Block } from '../blocks.ts'
+import { Mirror } from '../mirror.ts'
+import { inTime, unavailable } from '../unavailable.ts'
 import { Appender, makeEpoch, type Names } from './appender.ts'
 import { decode, type Entry } from './entry.ts'
 import { type Line, run } from './line.ts'
@@ -23,8 +24,6 @@ export interface Settings {
 type Reply = readonly Entry[]
 type Look = readonly [epoch: string, newest: string, added: number, length: number, oldest: string]
 
-interface Follower { readonly listener: (record: Record) => void, readonly watcher: Watcher | undefined }
-
 // So many entries are asked for at once, and fewer where they are large: about so many bytes.
 const MAX_ENTRIES = 500
 const MIN_ENTRIES = 10
@@ -33,37 +32,26 @@ const BLOCK_BYTES = 512 * 1024
 // Redis trims about so many at once.
 const LOOK_EVERY = 100
 
-// What others append by mistake is told of at most so often, ms.
-const REFUSAL_EVERY = 60_000
-
 export class RedisLog implements Log {
   readonly #line: Line
   readonly #settings: Settings
   readonly #appender: Appender
-  readonly #blocks: Blocks
-  readonly #followers = new Set<Follower>()
+  readonly #mirror: Mirror
   #tail: Tail<Look, [Reply, string | null]> | null = null
-  #mirror: Retained
-  #epoch = ''
-  #head = 0
-  /** The id of the entry that was heard last, and how many there were in all up to that. */
+  // The id of the entry that was heard last, and how many there were in all up to that.
   #heard = ''
   #added = 0
   // At how many it was looked what is trimmed; that is done again after so many.
   #looked = 0
   readonly #lookEvery: number
-  /** Redis has nothing any more up to here. */
-  #trimmed = 0
-  /** Of an event as it is sent, in bytes: a moving average. */
+  // Of an event as it is sent, in bytes: a moving average.
   #size = 200
-  #refused = -Infinity
 
   private constructor (line: Line, settings: Settings) {
     this.#line = line
     this.#settings = settings
     this.#appender = new Appender(line, settings.names, settings.events, settings.age, settings.timeout)
-    this.#blocks = new Blocks((after) => this.#fetch(after))
-    this.#mirror = new Retained(settings.mirror)
+    this.#mirror = new Mirror(settings.mirror, (after) => inTime(this.#fetch(after), settings.timeout))
     this.#lookEvery = Math.max(LOOK_EVERY, settings.events / LOOK_EVERY)
   }
 
@@ -78,20 +66,19 @@ export class RedisLog implements Log {
   }
 
   get epoch (): string {
-    return this.#epoch
+    return this.#mirror.epoch
   }
 
   get head (): number {
-    return this.#head
+    return this.#mirror.head
   }
 
   follow (listener: (record: Record) => void, watcher?: Watcher): () => Promise<void> {
-    const follower = { listener, watcher }
-    this.#followers.add(follower)
+    const leave = this.#mirror.follow(listener, watcher)
     this.#tail ??= this.#listen()
     return async () => {
-      this.#followers.delete(follower)
-      if (this.#followers.size !== 0) return
+      leave()
+      if (this.#mirror.isFollowed) return
       const tail = this.#tail
       this.#tail = null
       await tail?.stop()
@@ -103,20 +90,15 @@ export class RedisLog implements Log {
   }
 
   read (topics: Iterable<string>, after: number, limit: number): Batch | null | Promise<Batch | null> {
-    const names = [...topics]
-    this.#mirror.trim(performance.now())
-    return this.#mirror.read(names, after, limit) ?? this.#readOlder(names, after, limit)
+    return this.#mirror.read(topics, after, limit)
   }
 
   isTrimmed (topics: Iterable<string>, after: number): boolean {
-    return this.earliest(topics) > after
+    return this.#mirror.isTrimmed(topics, after)
   }
 
   earliest (topics: Iterable<string>): number {
-    let offset = 0
-    // What is not here may be in Redis, as far as that reaches.
-    for (const topic of topics) offset = Math.max(offset, Math.min(this.#mirror.since(topic), this.#trimmed))
-    return offset
+    return this.#mirror.earliest(topics)
   }
 
   async #begin (): Promise<void> {
@@ -131,14 +113,13 @@ export class RedisLog implements Log {
       found.push(...entries)
       if (entries.length < count) break
     }
-    this.#know(place)
-    this.#epoch = epoch
-    const since = found.length < events ? this.#trimmed : offsetUpTo((found.at(-1) as Entry)[0]) - 1
-    this.#mirror = new Retained(this.#settings.mirror, since)
+    const trimmed = trimmedOf(place)
+    this.#mirror.trim(trimmed)
+    this.#mirror.begin(epoch, found.length < events ? trimmed : offsetUpTo((found.at(-1) as Entry)[0]) - 1)
     this.#take(found.reverse())
     this.#heard = newest
-    this.#added = added
-    this.#skipTo(offsetUpTo(newest))
+    this.#looked = this.#added = added
+    this.#mirror.skipTo(offsetUpTo(newest))
   }
 
   #listen (): Tail<Look, [Reply, string | null]> {
@@ -147,12 +128,12 @@ export class RedisLog implements Log {
       found: (place) => { this.#found(place) },
       hear: (line, ms) => this.#hear(line, ms),
       heard: ([entries, epoch]) => {
-        if (epoch !== this.#epoch) return true
+        if (epoch !== this.epoch) return true
         this.#take(entries)
         return this.#added - this.#looked >= this.#lookEvery
       },
-      failed: (err) => { for (const { watcher } of this.#followers) watcher?.failed(unavailable(err)) },
-      recovered: () => { for (const { watcher } of this.#followers) watcher?.recovered() }
+      failed: (err) => { this.#mirror.fail(unavailable(err)) },
+      recovered: () => { this.#mirror.recover() }
     })
   }
 
@@ -168,54 +149,28 @@ export class RedisLog implements Log {
 
   async #look (line: Line): Promise<Look> {
     const { stream, epoch, run: runKey } = this.#settings.names
-    return await run(line, LOOK, [stream, epoch, runKey], [makeEpoch(), this.#epoch, this.#heard, String(this.#added)]) as Look
+    return await run(line, LOOK, [stream, epoch, runKey], [makeEpoch(), this.epoch, this.#heard, String(this.#added)]) as Look
   }
 
   // What was trimmed before it was heard is lost here, and what was heard in another life everywhere.
   #found (place: Look): void {
     const [epoch, newest, added, length] = place
-    const isLost = epoch !== this.#epoch || added - length > this.#added
-    this.#know(place)
-    if (!isLost) return
-    const last = { epoch: this.#epoch, offset: this.#head }
-    this.#epoch = epoch
-    this.#heard = newest
-    this.#added = added
-    this.#startAt(Math.max(this.#head, offsetUpTo(newest)), last)
-  }
-
-  #know ([epoch, newest, added, length, oldest]: Look): void {
-    if (epoch !== this.#epoch) this.#trimmed = 0
+    if (epoch === this.epoch && added - length <= this.#added) {
+      this.#mirror.trim(trimmedOf(place))
+    } else {
+      this.#heard = newest
+      this.#added = added
+      this.#mirror.lose(epoch, offsetUpTo(newest), trimmedOf(place))
+    }
     this.#looked = this.#added
-    if (length === added) return
-    this.#trimmed = Math.max(this.#trimmed, oldest === '' ? offsetUpTo(newest) : offsetUpTo(oldest) - 1)
-  }
-
-  #startAt (offset: number, last: Position): void {
-    this.#mirror = new Retained(this.#settings.mirror, offset)
-    this.#blocks.clear()
-    this.#head = offset
-    for (const { watcher } of this.#followers) watcher?.lost(last)
-  }
-
-  #skipTo (offset: number): void {
-    this.#mirror.skipTo(offset)
-    this.#head = Math.max(this.#head, offset)
   }
 
   #take (entries: Reply): void {
     const { records, lostThrough } = this.#recordsOf(entries)
-    const now = performance.now()
-    for (const record of records) {
-      this.#head = record.offset
-      this.#mirror.add(record, now)
-      for (const { listener } of this.#followers) listener(record)
-    }
     this.#heard = entries.at(-1)?.[0] ?? this.#heard
     this.#added += entries.length
-    if (lostThrough === 0) return
-    this.#trimmed = Math.max(this.#trimmed, lostThrough)
-    this.#startAt(Math.max(this.#head, lostThrough), { epoch: this.#epoch, offset: this.#head })
+    this.#mirror.take(records)
+    if (lostThrough !== 0) this.#mirror.lose(this.epoch, lostThrough, lostThrough)
   }
 
   // Those that have an offset; of the others, up to where.
@@ -231,54 +186,28 @@ export class RedisLog implements Log {
           lostThrough = offsetUpTo(id)
           throw new PST_ERR_LOG(`${id} can't be told apart: there are more than ${MAX_SEQUENCE + 1} entries in its millisecond`)
         }
-        const record = new Record(this.#epoch, offset, draft)
+        const record = new Record(this.epoch, offset, draft)
         records.push(record)
         this.#size += (record.size - this.#size) / 16
       } catch (err) {
-        this.#refuse(err)
+        this.#mirror.refuse(err)
       }
     }
     return { records, lostThrough }
   }
 
-  #refuse (err: unknown): void {
-    const now = performance.now()
-    if (now - this.#refused < REFUSAL_EVERY) return
-    this.#refused = now
-    for (const { watcher } of this.#followers) watcher?.refused(err)
-  }
-
-  async #readOlder (topics: readonly string[], after: number, limit: number): Promise<Batch | null> {
-    const wanted = new Set(topics)
-    const records: Record[] = []
-    let size = 0
-    for (let through = after; ;) {
-      if (this.isTrimmed(topics, after)) return null
-      const rest = this.#mirror.read(topics, through, limit - size)
-      if (rest !== null) return { records: [...records, ...rest.records], through: Math.max(through, rest.through) }
-      const block = await this.#blocks.around(through)
-      for (const record of block.records) {
-        if (record.offset <= through || !wanted.has(record.topic)) continue
-        records.push(record)
-        size += record.size
-        if (size >= limit) return this.isTrimmed(topics, after) ? null : { records, through: record.offset }
-      }
-      through = block.through
-    }
-  }
-
   async #fetch (after: number): Promise<Block> {
-    const head = this.#head
+    const { head } = this
     const count = this.#count
     const { stream } = this.#settings.names
-    const [reply, place] = await this.#inTime(Promise.all([
+    const [reply, place] = await Promise.all([
       this.#line.send('XRANGE', stream, `(${idOf(after)}`, '+', 'COUNT', String(count)),
       this.#look(this.#line)
-    ]))
+    ])
     const entries = entriesOf(reply)
-    if (place[0] === this.#epoch) this.#know(place)
+    if (place[0] === this.epoch) this.#mirror.trim(trimmedOf(place))
     const { records, lostThrough } = this.#recordsOf(entries)
-    this.#trimmed = Math.max(this.#trimmed, lostThrough)
+    this.#mirror.trim(lostThrough)
     const last = entries.at(-1)
     const through = last === undefined || entries.length < count ? head : Math.min(head, offsetUpTo(last[0]))
     return { after, through: Math.max(through, after + 1), records: records.filter(({ offset }) => offset <= through) }
@@ -287,21 +216,12 @@ export class RedisLog implements Log {
   get #count (): number {
     return Math.max(MIN_ENTRIES, Math.min(MAX_ENTRIES, Math.floor(BLOCK_BYTES / this.#size)))
   }
-
-  // A client may keep a command until Redis is there again.
-  #inTime<Value> (answer: Promise<Value>): Promise<Value> {
-    const { timeout } = this.#settings
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => { reject(new PST_ERR_LOG(`no answer within ${timeout} ms`)) }, timeout)
-      answer.then(resolve, (err: unknown) => { reject(unavailable(err)) }).finally(() => { clearTimeout(timer) })
-    })
-  }
 }
 
-function unavailable (err: unknown): Error {
-  const error = new PST_ERR_LOG(err instanceof Error ? err.message : String(err))
-  error.cause = err
-  return error
+// Up to where nothing is there any more.
+function trimmedOf ([, newest, added, length, oldest]: Look): number {
+  if (length === added) return 0
+  return oldest === '' ? offsetUpTo(newest) : offsetUpTo(oldest) - 1
 }
 
 // By XREAD's answer one stream, in RESP2 as a list of pairs, in RESP3 as a map; null: nothing came.

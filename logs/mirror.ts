@@ -1,0 +1,138 @@
+/** What a process knows of a log on an engine: the newest part of it, where it is, and who follows it. */
+import type { Batch, Watcher } from '../lib/topics/log.ts'
+import type { Record } from '../lib/topics/record.ts'
+import { Retained, type Retention } from '../lib/topics/retained.ts'
+import { type Block, Blocks } from './blocks.ts'
+
+interface Follower { readonly listener: (record: Record) => void, readonly watcher: Watcher | undefined }
+
+// What others append by mistake is told of at most so often, ms.
+const REFUSAL_EVERY = 60_000
+
+export class Mirror {
+  readonly #retention: Retention
+  readonly #blocks: Blocks
+  readonly #followers = new Set<Follower>()
+  #retained: Retained
+  #epoch = ''
+  #head = 0
+  // The engine has nothing any more up to here.
+  #trimmed = 0
+  #refused = -Infinity
+
+  /** @param fetch reads a block from the engine, which goes further than `after` */
+  constructor (retention: Retention, fetch: (after: number) => Promise<Block>) {
+    this.#retention = retention
+    this.#blocks = new Blocks(fetch)
+    this.#retained = new Retained(retention)
+  }
+
+  get epoch (): string {
+    return this.#epoch
+  }
+
+  get head (): number {
+    return this.#head
+  }
+
+  get isFollowed (): boolean {
+    return this.#followers.size !== 0
+  }
+
+  /** What is appended up to `since` is not here, and what comes next is taken. */
+  begin (epoch: string, since: number): void {
+    this.#epoch = epoch
+    this.#head = since
+    this.#retained = new Retained(this.#retention, since)
+    this.#blocks.clear()
+  }
+
+  follow (listener: (record: Record) => void, watcher: Watcher | undefined): () => void {
+    const follower = { listener, watcher }
+    this.#followers.add(follower)
+    return () => { this.#followers.delete(follower) }
+  }
+
+  /** Takes the log's next records. */
+  take (records: readonly Record[]): void {
+    const now = performance.now()
+    for (const record of records) {
+      this.#head = record.offset
+      this.#retained.add(record, now)
+      for (const { listener } of this.#followers) listener(record)
+    }
+  }
+
+  /** Nothing but what was taken is up to this offset. */
+  skipTo (offset: number): void {
+    this.#retained.skipTo(offset)
+    this.#head = Math.max(this.#head, offset)
+  }
+
+  /** The engine has nothing any more up to this offset. */
+  trim (offset: number): void {
+    this.#trimmed = Math.max(this.#trimmed, offset)
+  }
+
+  /**
+   * What lies between the head and this offset is lost here; in another epoch, all that was before it.
+   * @param trimmed the engine has nothing any more up to here
+   */
+  lose (epoch: string, offset: number, trimmed: number): void {
+    const last = { epoch: this.#epoch, offset: this.#head }
+    this.#trimmed = trimmed
+    this.begin(epoch, Math.max(this.#head, offset))
+    for (const { watcher } of this.#followers) watcher?.lost(last)
+  }
+
+  fail (err: unknown): void {
+    for (const { watcher } of this.#followers) watcher?.failed(err)
+  }
+
+  recover (): void {
+    for (const { watcher } of this.#followers) watcher?.recovered()
+  }
+
+  refuse (err: unknown): void {
+    const now = performance.now()
+    if (now - this.#refused < REFUSAL_EVERY) return
+    this.#refused = now
+    for (const { watcher } of this.#followers) watcher?.refused(err)
+  }
+
+  read (topics: Iterable<string>, after: number, limit: number): Batch | null | Promise<Batch | null> {
+    const names = [...topics]
+    this.#retained.trim(performance.now())
+    return this.#retained.read(names, after, limit) ?? this.#readOlder(names, after, limit)
+  }
+
+  isTrimmed (topics: Iterable<string>, after: number): boolean {
+    return this.earliest(topics) > after
+  }
+
+  earliest (topics: Iterable<string>): number {
+    let offset = 0
+    // What is not here may be on the engine, as far as that reaches.
+    for (const topic of topics) offset = Math.max(offset, Math.min(this.#retained.since(topic), this.#trimmed))
+    return offset
+  }
+
+  async #readOlder (topics: readonly string[], after: number, limit: number): Promise<Batch | null> {
+    const wanted = new Set(topics)
+    const records: Record[] = []
+    let size = 0
+    for (let through = after; ;) {
+      if (this.isTrimmed(topics, after)) return null
+      const rest = this.#retained.read(topics, through, limit - size)
+      if (rest !== null) return { records: [...records, ...rest.records], through: Math.max(through, rest.through) }
+      const block = await this.#blocks.around(through)
+      for (const record of block.records) {
+        if (record.offset <= through || !wanted.has(record.topic)) continue
+        records.push(record)
+        size += record.size
+        if (size >= limit) return this.isTrimmed(topics, after) ? null : { records, through: record.offset }
+      }
+      through = block.through
+    }
+  }
+}
