@@ -3,10 +3,9 @@
  * events a second go through it to one subscriber. Starts a redis-server of its own.
  */
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { freePort } from '../test/support/free-port.ts'
 import { Child } from './child.ts'
 import type { Reading } from './readers.ts'
 
@@ -82,14 +81,6 @@ function check ({ events, faults, gaps, ended }: Reading, expected: number): voi
 
 function median (numbers: number[]): number {
   return numbers.sort((one, other) => one - other)[numbers.length >> 1] as number
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }
 
 const redisPort = await freePort()

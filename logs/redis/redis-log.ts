@@ -5,13 +5,13 @@ import { type Draft, Record } from '../../lib/topics/record.ts'
 import type { Retention } from '../../lib/topics/retained.ts'
 import type { Block } from '../blocks.ts'
 import { Mirror } from '../mirror.ts'
+import { Tail } from '../tail.ts'
 import { inTime, unavailable } from '../unavailable.ts'
 import { Appender, makeEpoch, type Names } from './appender.ts'
 import { decode, type Entry } from './entry.ts'
 import { type Line, run } from './line.ts'
 import { idOf, MAX_SEQUENCE, offsetOf, offsetUpTo } from './place.ts'
 import { LOOK } from './scripts.ts'
-import { Tail } from './tail.ts'
 
 export interface Settings {
   readonly names: Names
@@ -37,7 +37,7 @@ export class RedisLog implements Log {
   readonly #settings: Settings
   readonly #appender: Appender
   readonly #mirror: Mirror
-  #tail: Tail<Look, [Reply, string | null]> | null = null
+  #tail: Tail<Line, Look, [Reply, string | null]> | null = null
   // The id of the entry that was heard last, and how many there were in all up to that.
   #heard = ''
   #added = 0
@@ -122,8 +122,9 @@ export class RedisLog implements Log {
     this.#mirror.skipTo(offsetUpTo(newest))
   }
 
-  #listen (): Tail<Look, [Reply, string | null]> {
-    return new Tail(this.#line, {
+  #listen (): Tail<Line, Look, [Reply, string | null]> {
+    return new Tail({
+      open: () => this.#line.open(),
       look: (line) => this.#look(line),
       found: (place) => { this.#found(place) },
       hear: (line, ms) => this.#hear(line, ms),

@@ -2,13 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import type { Test } from 'tap'
 import type { RedisClient } from '../../logs/redis.ts'
+import { freePort } from './free-port.ts'
 import { locate, without } from './programs.ts'
 
 const SERVER = ['redis-server']
@@ -97,13 +97,4 @@ export async function startRedis (t: Test, ...args: string[]): Promise<RedisServ
   })
   await server.start()
   return server
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -1,13 +1,15 @@
 /** A connection of its own on which a node hears what is appended, and which is made anew whenever it fails. */
-import { pause } from '../pause.ts'
-import type { Line } from './line.ts'
+import { pause } from './pause.ts'
 
-export interface Listener<Place, News> {
+export interface Closable { close: () => void }
+
+export interface Listener<Own extends Closable, Place, News> {
+  open: () => Promise<Own>
   /** On each new connection, and now and then: where the log is. */
-  look: (line: Line) => Promise<Place>
+  look: (own: Own) => Promise<Place>
   found: (place: Place) => void
   /** Waits for what comes next, at most so many ms. */
-  hear: (line: Line, ms: number) => Promise<News>
+  hear: (own: Own, ms: number) => Promise<News>
   /** Not called with what comes from a connection that was given up. Answers whether a look is due. */
   heard: (news: News) => boolean
   failed: (error: unknown) => void
@@ -18,14 +20,12 @@ export interface Listener<Place, News> {
 const WAIT = 5_000
 const PATIENCE = 3_000
 
-export class Tail<Place, News> {
-  readonly #line: Line
-  readonly #listener: Listener<Place, News>
+export class Tail<Own extends Closable, Place, News> {
+  readonly #listener: Listener<Own, Place, News>
   readonly #end = new AbortController()
   readonly #ended: Promise<void>
 
-  constructor (line: Line, listener: Listener<Place, News>) {
-    this.#line = line
+  constructor (listener: Listener<Own, Place, News>) {
     this.#listener = listener
     this.#ended = this.#run()
   }
@@ -42,9 +42,9 @@ export class Tail<Place, News> {
 
   async #run (): Promise<void> {
     for (let failures = 0; !this.#isStopped; failures++) {
-      let own: Line | null = null
+      let own: Own | null = null
       try {
-        own = await this.#line.open()
+        own = await this.#listener.open()
         this.#listener.found(await this.#answer(this.#listener.look(own), PATIENCE))
         if (failures !== 0) this.#listener.recovered()
         failures = 0
@@ -57,7 +57,7 @@ export class Tail<Place, News> {
     }
   }
 
-  async #hear (own: Line): Promise<void> {
+  async #hear (own: Own): Promise<void> {
     for (let looked = performance.now(); !this.#isStopped;) {
       const isDue = this.#listener.heard(await this.#answer(this.#listener.hear(own, WAIT), WAIT + PATIENCE))
       if (!isDue && performance.now() - looked < WAIT) continue
@@ -70,13 +70,17 @@ export class Tail<Place, News> {
   #answer<Value> (answer: Promise<Value>, ms: number): Promise<Value> {
     const { signal } = this.#end
     return new Promise((resolve, reject) => {
-      const giveUp = () => { reject(new Error(`Redis said nothing for ${ms} ms`)) }
-      const timer = setTimeout(giveUp, ms)
-      signal.addEventListener('abort', giveUp)
-      answer.then(resolve, reject).finally(() => {
+      const settle = () => {
         clearTimeout(timer)
         signal.removeEventListener('abort', giveUp)
-      })
+      }
+      const giveUp = () => {
+        settle()
+        reject(new Error(`no answer within ${ms} ms`))
+      }
+      const timer = setTimeout(giveUp, ms)
+      signal.addEventListener('abort', giveUp)
+      answer.then(resolve, reject).finally(settle)
     })
   }
 }

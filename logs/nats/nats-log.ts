@@ -1,0 +1,288 @@
+/** The log in a stream of JetStream: one subject for all topics, in the order that NATS gives. */
+import { createHash } from 'node:crypto'
+import { makeId } from '../../lib/connection/id.ts'
+import type { Batch, Log, Watcher } from '../../lib/topics/log.ts'
+import { formatPosition } from '../../lib/topics/position.ts'
+import { type Draft, Record } from '../../lib/topics/record.ts'
+import type { Retention } from '../../lib/topics/retained.ts'
+import type { Block } from '../blocks.ts'
+import { Mirror } from '../mirror.ts'
+import { type Closable, Tail } from '../tail.ts'
+import { inTime } from '../unavailable.ts'
+import type { Info, JetStream, Manager, Message, Messages } from './client.ts'
+import { decode, encode } from './message.ts'
+
+export interface Settings {
+  readonly name: string
+  readonly events: number
+  readonly age: number
+  readonly timeout: number
+  readonly mirror: Retention
+}
+
+interface Life { readonly epoch: string, readonly base: number }
+
+interface Own extends Closable {
+  readonly messages: Message[]
+  arrived: () => void
+  failed: (error: Error) => void
+}
+
+const MAX_MESSAGES = 500
+const NS = 1e6
+
+// How long a consumer is asked to wait, and how often it says that it is there, ms.
+const EXPIRES = 5_000
+const HEARTBEAT = 1_000
+const BROKEN = ['heartbeats_missed', 'consumer_not_found', 'stream_not_found', 'consumer_deleted', 'no_responders', 'ordered_consumer_recreated']
+
+// A life's offsets begin behind all of those before it: behind as many as a million events a second would have used.
+const BASE = Date.UTC(2024, 0, 1)
+const PER_MS = 1024
+const LIFE = /^pastelli ([\w-]+) (\d+)$/
+
+export class NatsLog implements Log {
+  readonly #client: JetStream
+  readonly #manager: Manager
+  readonly #settings: Settings
+  readonly #mirror: Mirror
+  #tail: Tail<Own, Info, Message[]> | null = null
+  #base = 0
+  // The sequence number of what was heard last.
+  #heard = 0
+
+  private constructor (client: JetStream, manager: Manager, settings: Settings) {
+    this.#client = client
+    this.#manager = manager
+    this.#settings = settings
+    this.#mirror = new Mirror(settings.mirror, (after) => inTime(this.#fetch(after), settings.timeout))
+  }
+
+  /** @throws what NATS says */
+  static async open (client: JetStream, settings: Settings): Promise<NatsLog> {
+    const log = new NatsLog(client, await client.jetstreamManager(), settings)
+    await log.#begin()
+    return log
+  }
+
+  get epoch (): string {
+    return this.#mirror.epoch
+  }
+
+  get head (): number {
+    return this.#mirror.head
+  }
+
+  follow (listener: (record: Record) => void, watcher?: Watcher): () => Promise<void> {
+    const leave = this.#mirror.follow(listener, watcher)
+    this.#tail ??= this.#listen()
+    return async () => {
+      leave()
+      if (this.#mirror.isFollowed) return
+      const tail = this.#tail
+      this.#tail = null
+      await tail?.stop()
+    }
+  }
+
+  append (draft: Draft): Promise<string> {
+    const id = draft.key === undefined ? undefined : createHash('sha256').update(`${draft.topic}\n${draft.key}`).digest('base64url')
+    return inTime(this.#publish(encode(draft), id), this.#settings.timeout)
+  }
+
+  read (topics: Iterable<string>, after: number, limit: number): Batch | null | Promise<Batch | null> {
+    return this.#mirror.read(topics, after, limit)
+  }
+
+  isTrimmed (topics: Iterable<string>, after: number): boolean {
+    return this.#mirror.isTrimmed(topics, after)
+  }
+
+  earliest (topics: Iterable<string>): number {
+    return this.#mirror.earliest(topics)
+  }
+
+  // What NATS takes for a duplicate of what was trimmed since is published under another id, the same for all who do so.
+  async #publish (payload: string, msgID: string | undefined): Promise<string> {
+    const { name, timeout } = this.#settings
+    const { seq, duplicate } = await this.#client.publish(name, payload, msgID === undefined ? { timeout } : { timeout, msgID })
+    if (duplicate && seq < (await this.#manager.streams.info(name)).state.first_seq) return await this.#publish(payload, `${msgID as string}.${seq}`)
+    return formatPosition(this.epoch, this.#base + seq)
+  }
+
+  async #begin (): Promise<void> {
+    const info = await this.#look()
+    const { epoch, base } = lifeOf(info) as Life
+    const { first_seq: first, last_seq: last } = info.state
+    const from = Math.max(first - 1, last - this.#settings.mirror.events, 0)
+    this.#base = base
+    this.#mirror.trim(this.#offsetOf(first - 1))
+    this.#mirror.begin(epoch, this.#offsetOf(from))
+    this.#heard = from
+    this.#take(await this.#messages(from, last))
+    this.#heard = last
+    this.#mirror.skipTo(this.#offsetOf(last))
+  }
+
+  #listen (): Tail<Own, Info, Message[]> {
+    return new Tail({
+      open: () => this.#open(),
+      look: () => this.#look(),
+      found: (info) => { this.#found(info) },
+      hear: (own, ms) => hear(own, ms),
+      heard: (messages) => {
+        this.#take(messages)
+        return false
+      },
+      failed: (err) => { this.#mirror.fail(err) },
+      recovered: () => { this.#mirror.recover() }
+    })
+  }
+
+  async #open (): Promise<Own> {
+    const messages: Message[] = []
+    await this.#look()   // without a stream there is nothing to listen to
+    const consumer = await this.#consumer(this.#heard + 1)
+    const own: Own = {
+      messages,
+      arrived: () => {},
+      failed: () => {},
+      close: () => {
+        own.failed(new Error('it was closed'))
+        found.close().then(() => consumer.delete()).catch(() => {})   // else NATS deletes it when nobody has asked for long
+      }
+    }
+    const found = await consumer.consume({
+      max_messages: MAX_MESSAGES,
+      expires: EXPIRES,
+      idle_heartbeat: HEARTBEAT,
+      callback: (message) => {
+        messages.push(message)
+        own.arrived()
+      }
+    })
+    watch(found, own).catch((err: Error) => { own.failed(err) })
+    return own
+  }
+
+  // The stream, made if it is not there; in another life if it is not the one that was heard.
+  async #look (): Promise<Info> {
+    const { name, events, age } = this.#settings
+    const { streams } = this.#manager
+    let info: Info
+    try {
+      info = await streams.info(name)
+    } catch {
+      const config = { name, subjects: [name], max_msgs: events, max_age: age * NS, duplicate_window: age * NS, description: makeLife() }
+      // Another node may have made it in the meantime.
+      return await streams.add(config as never).catch(() => streams.info(name))
+    }
+    const life = lifeOf(info)
+    const isLost = life === null || (life.epoch === this.epoch && info.state.last_seq < this.#heard)
+    return isLost ? await streams.update(name, { ...info.config, description: makeLife() } as never) : info
+  }
+
+  #found (info: Info): void {
+    const { epoch, base } = lifeOf(info) as Life
+    const { first_seq: first, last_seq: last } = info.state
+    const isLost = epoch !== this.epoch
+    this.#base = base
+    if (!isLost && first - 1 <= this.#heard) {
+      this.#mirror.trim(this.#offsetOf(first - 1))
+      return
+    }
+    this.#heard = isLost ? last : first - 1
+    this.#mirror.lose(epoch, this.#offsetOf(this.#heard), this.#offsetOf(first - 1))
+    if (isLost) throw new Error('the log in NATS is another one')   // what listens, listens at the wrong place
+  }
+
+  #take (messages: readonly Message[]): void {
+    const next = messages.filter(({ seq }) => seq > this.#heard)
+    const [first] = next
+    if (first !== undefined && first.seq > this.#heard + 1) this.#mirror.lose(this.epoch, this.#offsetOf(first.seq - 1), this.#offsetOf(first.seq - 1))
+    this.#heard = next.at(-1)?.seq ?? this.#heard
+    this.#mirror.take(this.#recordsOf(next))
+    this.#mirror.trim(this.#offsetOf(this.#heard - this.#settings.events))
+  }
+
+  #recordsOf (messages: readonly Message[]): Record[] {
+    return messages.flatMap((message) => {
+      try {
+        return [new Record(this.epoch, this.#offsetOf(message.seq), decode(message.string()))]
+      } catch (err) {
+        this.#mirror.refuse(err)
+        return []
+      }
+    })
+  }
+
+  async #fetch (after: number): Promise<Block> {
+    const info = await this.#manager.streams.info(this.#settings.name)
+    const { head } = this
+    if (lifeOf(info)?.epoch === this.epoch) this.#mirror.trim(this.#offsetOf(info.state.first_seq - 1))
+    const from = Math.max(after - this.#base, info.state.first_seq - 1)
+    const to = Math.min(from + MAX_MESSAGES, head - this.#base)
+    const records = this.#recordsOf(await this.#messages(from, to))
+    return { after, through: Math.max(after + 1, this.#offsetOf(to)), records }
+  }
+
+  // Those behind one sequence number, and up to another.
+  async #messages (from: number, to: number): Promise<Message[]> {
+    const found: Message[] = []
+    while (from < to) {
+      const consumer = await this.#consumer(from + 1)
+      const before = from
+      for await (const message of await consumer.fetch({ max_messages: Math.min(MAX_MESSAGES, to - from), expires: 1_000 })) {
+        if (message.seq > to) break
+        found.push(message)
+        from = message.seq
+      }
+      if (from === before) break
+    }
+    return found
+  }
+
+  #consumer (from: number) {
+    return this.#client.consumers.get(this.#settings.name, { deliver_policy: 'by_start_sequence', opt_start_seq: from, inactive_threshold: 10_000 } as never)
+  }
+
+  #offsetOf (seq: number): number {
+    return seq <= 0 ? 0 : this.#base + seq
+  }
+}
+
+// The client would go on by itself, and maybe where another stream is by now.
+async function watch (found: Messages, own: Own): Promise<void> {
+  for await (const { type } of found.status()) {
+    if (BROKEN.includes(type)) own.failed(new Error(`NATS: ${type}`))
+  }
+}
+
+function hear (own: Own, ms: number): Promise<Message[]> {
+  return new Promise((resolve, reject) => {
+    own.failed = (err) => {
+      clearTimeout(timer)
+      reject(err)
+    }
+    const timer = setTimeout(take, ms)
+    own.arrived = () => {
+      own.arrived = () => {}
+      queueMicrotask(take)   // those that came in one piece go together
+    }
+    if (own.messages.length !== 0) take()
+    function take (): void {
+      clearTimeout(timer)
+      own.arrived = () => {}
+      resolve(own.messages.splice(0))
+    }
+  })
+}
+
+function makeLife (): string {
+  return `pastelli ${makeId().slice(0, 8)} ${(Date.now() - BASE) * PER_MS}`
+}
+
+function lifeOf ({ config }: Info): Life | null {
+  const [, epoch, base] = LIFE.exec(config.description ?? '') ?? []
+  return epoch === undefined ? null : { epoch, base: Number(base) }
+}
