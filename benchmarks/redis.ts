@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { freePort } from '../test/support/free-port.ts'
+import { locate } from '../test/support/programs.ts'
 import { Child } from './child.ts'
 import type { Reading } from './readers.ts'
 
@@ -84,7 +85,7 @@ function median (numbers: number[]): number {
 }
 
 const redisPort = await freePort()
-const redis = spawn('redis-server', ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', ''], { stdio: 'ignore' })
+const redis = spawn(locate(['redis-server']), ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', ''], { stdio: 'ignore' })
 try {
   await delay(500)
   const rounds: Array<{ memory: FanOut, remote: FanOut }> = []

@@ -16,7 +16,7 @@ export function without (what: string, names: readonly string[], debian: string)
 /** @throws if none of these is there */
 export function locate (names: readonly string[]): string {
   const path = find(names)
-  if (path === undefined) throw new Error(`none of ${names.join(', ')} is in PATH, and PASTELLI_REQUIRE_ALL is set`)
+  if (path === undefined) throw new Error(`none of ${names.join(', ')} is in PATH`)
   return path
 }
 
