@@ -108,6 +108,8 @@ function reply (fastify: FastifyInstance, _options: object, done: () => void): v
   fastify.addHook('onRoute', (route) => {
     const { handler } = route
     route.config = { ...route.config, [kWatched]: true }
+    // Where @fastify/websocket comes later, such a handler is still called with a WebSocket and the request.
+    if (route.websocket === true) return
     const isStream = route.config[kHost] !== undefined
     const upgrade = route.config[kUpgrade]
     route.handler = function (request, reply) {

@@ -253,6 +253,17 @@ await t.test('a @fastify/websocket that the app has registered before is used', 
   t.equal((await socket.closed).code, 1009)
 })
 
+await t.test('without WebSockets of Pastelli\'s, a @fastify/websocket that the app registers after it is left alone', async (t) => {
+  const server = await start(t, async (app) => {
+    await app.register(websocket)
+    app.get('/plain', { websocket: true }, (socket) => { socket.on('message', (data) => { socket.send(data) }) })
+  }, { pastelli: { websocket: false } })
+  const socket = await dial(t, server, '/plain')
+  socket.send('echo')
+  t.equal(String(await socket.raw()), 'echo')
+  t.same(server.noise(), [])
+})
+
 await t.test('an app\'s own WebSocket routes work through the one that Pastelli registers', async (t) => {
   const server = await start(t, (app) => {
     app.get('/plain', { websocket: true }, (socket, request) => {
