@@ -49,7 +49,7 @@ async function sockets (fastify: FastifyInstance, { settings: { websocket: setti
     if (protocol !== null) headers.push(`Sec-WebSocket-Protocol: ${protocol}`)
   })
   const ours = new WeakSet()
-  const endOthers = async (deadline: number) => { await end([...websocketServer.clients].filter((client) => !ours.has(client)), deadline) }
+  const endOthers = async (deadline: number) => { await end(clientsOf(websocketServer).filter((client) => !ours.has(client)), deadline) }
   fastify.decorate(kSockets, { settings, protocols, maxPayload: websocketServer.options.maxPayload ?? Infinity, ours, endOthers })
 }
 
@@ -73,6 +73,11 @@ function answerOthers (route: RouteOptions, plain: RouteOptions['handler']): voi
   }
 }
 
+// The app's own may have been told not to keep a list.
+function clientsOf ({ clients }: { clients?: Set<WebSocket> }): WebSocket[] {
+  return [...clients ?? []]
+}
+
 async function end (clients: readonly WebSocket[], deadline: number): Promise<void> {
   const cutter = new AbortController()
   const cutting = delay(deadline, undefined, { signal: cutter.signal }).then(() => {
@@ -89,7 +94,8 @@ async function end (clients: readonly WebSocket[], deadline: number): Promise<vo
 // Its own way is to close all WebSockets at once and without a code, unless the app has told it otherwise. Ours have then
 // been closed a moment ago, and it was the shutdown that did it.
 function joinTheirs (fastify: FastifyInstance): void {
-  const isOver = [...fastify.websocketServer.clients].every(({ readyState, OPEN }) => readyState !== OPEN)
+  const clients = clientsOf(fastify.websocketServer)
+  const isOver = clients.length !== 0 && clients.every(({ readyState, OPEN }) => readyState !== OPEN)
   if (!isOver) return
   for (const connection of fastify[kHost].registry) {
     if (connection.transport === 'websocket') connection.close('shutdown')

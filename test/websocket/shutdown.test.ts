@@ -90,6 +90,14 @@ await t.test('one that closes everything at once by itself does so without a cod
   await server.witness.sees(t, 'shutdown')
 })
 
+await t.test('one that keeps no list of its clients does not hold the shutdown up', async (t) => {
+  const server = await serve(t, {}, { before: (app) => app.register(websocket, { options: { clientTracking: false } }) })
+  const socket = await dial(t, server, '/')
+  await server.app.close()
+  t.equal((await socket.closed).code, 1001)
+  await server.witness.sees(t, 'shutdown')
+})
+
 await t.test('a client that asks for a WebSocket during the shutdown gets none', async (t) => {
   const server = await serve(t, { drain: 500 })
   const deaf = await upgrade(t, server.port)
