@@ -50,7 +50,9 @@ async function sockets (fastify: FastifyInstance, { settings: { websocket: setti
   })
   const ours = new WeakSet()
   const endOthers = async (deadline: number) => { await end(clientsOf(websocketServer).filter((client) => !ours.has(client)), deadline) }
-  fastify.decorate(kSockets, { settings, protocols, maxPayload: websocketServer.options.maxPayload ?? Infinity, ours, endOthers })
+  // To ws, 0 is no limit.
+  const maxPayload = Math.min(settings.maxPayload, websocketServer.options.maxPayload || Infinity)
+  fastify.decorate(kSockets, { settings, protocols, maxPayload, ours, endOthers })
 }
 
 async function register (fastify: FastifyInstance, { maxPayload }: Readonly<WebSocketSettings>): Promise<void> {

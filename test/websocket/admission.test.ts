@@ -253,6 +253,19 @@ await t.test('a @fastify/websocket that the app has registered before is used', 
   t.equal((await socket.closed).code, 1009)
 })
 
+for (const [what, given, own, limit] of [['no', 0, 100, 100], ['a larger', 1_000, 100, 100], ['a smaller', 50, 100, 50]] as const) {
+  await t.test(`with ${what} limit of the app's own @fastify/websocket, messages of up to ${limit} bytes are taken`, async (t) => {
+    const server = await start(t, (app) => {
+      app.stream('/', { websocket: { handle: (message) => ({ reply: message }) } })
+    }, { pastelli: { websocket: { maxPayload: own } }, before: (app) => app.register(websocket, { options: { maxPayload: given } }) })
+    const socket = await dial(t, server, '/')
+    socket.send('x'.repeat(limit))
+    t.equal(await socket.raw(), 'x'.repeat(limit))
+    socket.send('x'.repeat(limit + 1))
+    t.equal((await socket.closed).code, 1009)
+  })
+}
+
 await t.test('without WebSockets of Pastelli\'s, a @fastify/websocket that the app registers after it is left alone', async (t) => {
   const server = await start(t, async (app) => {
     await app.register(websocket)
