@@ -159,7 +159,8 @@ export class Dialogue {
     if (answer === undefined || typeof answer === 'boolean' || part === 'terminate') return true
     if (typeof answer !== 'object' || answer === null) throw new PST_ERR_ANSWER(part, 'nothing, or { reply, close }')
     const { reply, close, ...rest } = answer as { reply?: unknown, close?: unknown }
-    if (Object.keys(rest).length !== 0) throw new PST_ERR_ANSWER(part, 'nothing, or { reply, close }')
+    // A generator has no fields of its own: it would be passed over.
+    if (Object.keys(rest).length !== 0 || Symbol.iterator in answer || Symbol.asyncIterator in answer) throw new PST_ERR_ANSWER(part, 'nothing, or { reply, close }')
     const sent = reply === undefined || this.#connection.chunk(typeof reply === 'string' || reply instanceof Uint8Array ? reply : encodeData(reply))
     if (close !== undefined && close !== false) this.#close(part, close)
     return sent
@@ -168,7 +169,7 @@ export class Dialogue {
   #close (part: Part, close: unknown): void {
     if (close !== true) {
       const { code = 1000, reason = '' } = (typeof close === 'number' ? { code: close } : Object(close)) as { code?: unknown, reason?: unknown }
-      const isRight = (typeof close === 'number' || typeof close === 'object') && isCloseCode(code) && typeof reason === 'string' && Buffer.byteLength(reason) <= MAX_REASON
+      const isRight = (typeof close === 'number' || (typeof close === 'object' && close !== null)) && isCloseCode(code) && typeof reason === 'string' && Buffer.byteLength(reason) <= MAX_REASON
       if (!isRight) throw new PST_ERR_ANSWER(part, `closed by ${CLOSE_RULE}`)
       this.#transport.bidFarewell(code, reason)
     }
