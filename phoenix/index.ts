@@ -22,10 +22,7 @@ async function phoenix (fastify: FastifyInstance, options: PhoenixOptions): Prom
   const host = fastify[kHost]
   const parsed = parse(options, host.settings)
   const { topics } = fastify
-  const presences = new Presences((topic, diff) => {
-    const published = publish(topics, topic, 'presence_diff', diff)
-    if (published instanceof Promise) published.catch((err: unknown) => { fastify.log.error({ err, topic }, 'a presence could not be published') })
-  })
+  const presences = new Presences((topic, diff) => { void publish(topics, topic, 'presence_diff', diff) })   // what fails is logged there
   const shared: Shared = { router: parsed.router, presences, topics, maxTopics: parsed.maxTopics }
   await fastify.register(async (scope) => { webSocket(scope, parsed, shared) }, { prefix: parsed.path })
   await fastify.register(async (scope) => { longPoll(scope, hostOf(host, parsed.stream), parsed, shared) }, { prefix: parsed.path })

@@ -121,7 +121,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
   /** @internal */
   append (draft: Draft): string | Promise<string> {
     const id = this.#feed.log.append(draft)
-    if (typeof id !== 'string') id.then(() => { this.#succeed() }, (err: unknown) => { this.#fail(err) })
+    if (typeof id !== 'string') id.then(() => { this.#succeed() }, (err: unknown) => { this.#fail(err, draft.topic) })
     return id
   }
 
@@ -193,8 +193,8 @@ export class Topics extends EventEmitter<TopicsEvents> {
   }
 
   // Who does not wait for it must not crash because the log is away; nor is the app's log flooded then.
-  #fail (err: unknown): void {
-    if (this.#failures++ === 0) this.#logger.error({ err }, 'what was published is not in the log')
+  #fail (err: unknown, topic: string): void {
+    if (this.#failures++ === 0) this.#logger.error({ err, topic }, 'what was published is not in the log')
   }
 
   #succeed (): void {

@@ -433,7 +433,7 @@ t.test('a log on another machine carries broadcasts and presence, and what it re
   log.append = async () => { throw new Error('no network') }
   client.send(['1', '3', 'lobby', 'phx_leave', {}])
   await until(() => noise().length === 1)
-  t.match(noise(), [{ level: 50, msg: 'a presence could not be published', topic: 'lobby', err: { message: 'no network' } }])
+  t.match(noise(), [{ level: 50, msg: 'what was published is not in the log', topic: 'phoenix:lobby', err: { message: 'no network' } }])
 })
 
 t.test('who may not connect is refused with plain HTTP, and so is another version', async (t) => {
