@@ -13,6 +13,8 @@ interface Room {
   house: RegExp
   /** The packages that it may import; absent: any. Node's own always go by `node:`. */
   packages?: string[]
+  /** Whether it may import what is Node's own. Default: true. */
+  builtins?: false
   /** Types may come from here as well. */
   houseTypes?: RegExp
   why: string
@@ -75,7 +77,9 @@ const ROOMS: Room[] = [
     files: /^client\//,
     house: /^client\//,
     houseTypes: /^lib\//,
-    why: 'client has nothing of the server but types',
+    packages: ['eventsource-parser'],
+    builtins: false,
+    why: 'client has nothing of the server but types, and runs in browsers',
   },
   {
     files: /^phoenix\//,
@@ -114,7 +118,7 @@ function wrongArrows (file: string, source: string): string[] {
 }
 
 function allowed (room: Room, file: string, { specifier, typeOnly }: Import): boolean {
-  if (isBuiltin(specifier)) return specifier.startsWith('node:')
+  if (isBuiltin(specifier)) return specifier.startsWith('node:') && room.builtins !== false
   if (!specifier.startsWith('.')) return room.packages?.includes(packageOf(specifier)) ?? true
   const target = posix.join(posix.dirname(file), specifier)
   if (samePlugin(file, target)) return true
@@ -182,6 +186,7 @@ t.test('a right arrow passes', async (t) => {
     ['routes/stream.ts', "import '../plugins/reply.ts'"],
     ['testing/index.ts', "import { createParser } from 'eventsource-parser'\nimport type {} from '../index.ts'"],
     ['logs/redis/redis-log.ts', "import { Record } from '../../lib/topics/record.ts'"],
+    ['client/event-stream.ts', "import { createParser } from 'eventsource-parser'"],
     ['client/index.ts', "import type { CloseReason } from '../lib/connection/reason.ts'"],
     ['phoenix/websocket.ts', "import fp from 'fastify-plugin'\nimport type {} from '../routes/stream.ts'\nimport { connect } from '../plugins/reply.ts'"],
     ['examples/clock/server.ts', "import pastelli from '../../index.ts'\nimport cors from '@fastify/cors'"],
@@ -224,6 +229,8 @@ t.test('a wrong arrow is found, however it is written', async (t) => {
     ['phoenix/index.ts', "import pastelli from '../index.ts'"],
     ['logs/redis/line.ts', "import { Redis } from 'ioredis'"],
     ['client/index.ts', "import { encodeEvent } from '../lib/wire/event-stream.ts'"],
+    ['client/index.ts', "import { once } from 'node:events'"],
+    ['client/index.ts', "import WebSocket from 'ws'"],
     ['examples/clock/server.ts', "import { Connection } from '../../lib/connection/connection.ts'"],
     ['utils/helper.ts', ''],
   ]

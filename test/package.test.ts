@@ -61,7 +61,7 @@ t.test('what npm packs', async (t) => {
     .map((entry) => join(entry.parentPath, entry.name).slice(installed.length + 1))
 
   t.test('leaves tests, examples, benchmarks and sources out', async (t) => {
-    const published = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(index|(lib|logs|phoenix|plugins|routes|testing)\/.+)\.(js|js\.map|d\.ts))$/
+    const published = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(index|(lib|logs|phoenix|plugins|routes|client|testing)\/.+)\.(js|js\.map|d\.ts))$/
     t.same(files.filter((file) => !published.test(file)), [])
     t.ok(files.includes('LICENSE'))
     t.ok(files.includes('CHANGELOG.md'))

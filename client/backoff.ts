@@ -1,0 +1,37 @@
+/** How long to wait before the server is asked again: twice as long with each failure, with full jitter. */
+import type { RetryOptions } from './types.ts'
+
+// A server may tell a delay of 0: for the first time only.
+const LEAST = 100
+
+export class Backoff {
+  /** The bound of the first delay, ms. The server may set it. */
+  delay: number
+  readonly #maxDelay: number
+  readonly #attempts: number
+  #failures = 0
+
+  constructor ({ delay = 1_000, maxDelay = 30_000, attempts = Infinity }: RetryOptions) {
+    this.delay = delay
+    this.#maxDelay = maxDelay
+    this.#attempts = attempts
+  }
+
+  /**
+   * The time until the next attempt, ms; undefined if there is to be none.
+   * @param lasted how long the stream was open, ms
+   * @param atLeast what the server asked for, ms
+   */
+  next (lasted: number, atLeast = 0): number | undefined {
+    if (lasted > this.#bound()) this.#failures = 0   // one that opens and ends at once is no success
+    if (this.#failures >= this.#attempts) return undefined
+    const delay = Math.random() * this.#bound()
+    this.#failures++
+    return Math.round(atLeast + delay)
+  }
+
+  #bound (): number {
+    if (this.#failures === 0) return this.delay
+    return Math.min(Math.max(this.delay, LEAST) * 2 ** this.#failures, Math.max(this.#maxDelay, this.delay))
+  }
+}

@@ -1,0 +1,44 @@
+/** Reads an event stream: its events, and where it is. */
+import { createParser } from 'eventsource-parser'
+import type { Link } from './link.ts'
+
+// A line that sets the id, or one that ends a block. [spec] CRLF, LF or CR ends a line; an id with a NUL is ignored.
+const ID_OR_END = /(?<=\n|\r(?!\n))(?:id(?:: ?([^\r\n\0]*))?(?=[\r\n])|\r\n|\n|\r)/g
+
+// A block that has an id and no data is short: there is no need to keep more of one that is long.
+const KEPT = 1024
+
+/** Takes the text as it comes. */
+export function eventStreamReader ({ received, moved, delayed, options: { parse = parseJson } }: Link): (text: string) => void {
+  const parser = createParser({
+    onEvent: ({ event = 'message', data, id }) => { received(event, () => parse(data, event), id) },
+    onRetry: delayed
+  })
+  // The parser passes over a block without data, whose id counts all the same [spec]: so Pastelli tells positions.
+  let rest = '\n'
+  return (text) => {
+    parser.feed(text)
+    rest += text
+    let end = 0
+    let id: string | undefined
+    for (const { 0: match, 1: value = '', index } of rest.matchAll(ID_OR_END)) {
+      if (match.startsWith('id')) {
+        id = value
+      } else {
+        if (id !== undefined) moved(id)
+        id = undefined
+        end = index + match.length - 1   // the line end before what follows is kept
+      }
+    }
+    rest = rest.slice(end).slice(-KEPT)
+  }
+}
+
+/** What JSON makes of the text; the text itself where it is none. */
+export function parseJson (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,31 @@
+/** What a transport tells of one attempt. */
+import type { ConnectOptions } from './types.ts'
+
+export interface Link {
+  url: URL
+  options: ConnectOptions
+  lastEventId: string | undefined
+  /** Aborts when the attempt is given up. */
+  signal: AbortSignal
+  opened: () => void
+  /** Something came, if only a heartbeat. */
+  heard: () => void
+  /** From now on silence means that nobody is there. */
+  beats: () => void
+  /** @param data answers the data */
+  received: (event: string, data: () => unknown, id: string | undefined) => void
+  /** The position moved without an event. */
+  moved: (id: string) => void
+  /** The server's delay of the next attempt, ms. */
+  delayed: (retry: number) => void
+  /** Whether as much waits to be read as may. */
+  isFull: () => boolean
+  /** Resolves when there is room, or the attempt is given up. */
+  room: () => Promise<void>
+}
+
+/**
+ * Resolves when the server has ended the stream: true, or false if it said that there is no more. Rejects if it failed. Leaves
+ * nothing behind.
+ */
+export type Transport = (link: Link) => Promise<boolean>
