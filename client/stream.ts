@@ -139,6 +139,7 @@ export class Stream implements AsyncIterable<AnyEvent> {
     let isBeating = !this.#isWebSocket || heartbeatTimeout !== undefined
     const isExpecting = () => !this.#queue.isFull && (isBeating || this.state === 'connecting')
     const dog = watch(heartbeatTimeout ?? HEARTBEAT_TIMEOUT, isExpecting, () => { this.#giveUp('PST_ERR_SILENT', 'Nothing has come for too long') })
+    signal.addEventListener('abort', dog.stop)   // a function of the user's may never settle
     const link: Link = {
       url,
       signal,
