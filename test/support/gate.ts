@@ -1,4 +1,4 @@
-/** A TCP proxy with faults: it cuts, it freezes, it lets nobody in; always at the same port, whatever is behind it. */
+/** A TCP proxy with faults: it cuts, it lets nobody in; always at the same port, whatever is behind it. */
 import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import type { Test } from 'tap'
@@ -36,23 +36,13 @@ export class Gate {
     if (isShut) this.cut()
   }
 
-  /** Nothing passes any more, and nobody is told, for those that are there. */
-  freeze (): void {
-    for (const [client, server] of this.#pairs) {
-      client.unpipe(server).pause()
-      server.unpipe(client).pause()
-    }
-  }
-
-  /** How many pass. */
-  get size (): number {
-    return this.#pairs.size
-  }
-
   #join (client: Socket): void {
     this.count++
     client.on('error', () => {})
-    if (this.#isShut) return void client.resetAndDestroy()
+    if (this.#isShut) {
+      client.resetAndDestroy()
+      return
+    }
     const server = net.connect(this.target, '127.0.0.1')
     server.on('error', () => { client.resetAndDestroy() })
     const pair: [Socket, Socket] = [client, server]
