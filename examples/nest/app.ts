@@ -23,7 +23,7 @@ class SheetModule {}
 
 export async function buildApp (paper: Observable<number> = turning): Promise<NestFastifyApplication> {
   const root = { module: SheetModule, controllers: [SheetController], providers: [Sheet, { provide: PAPER, useValue: paper }] }
-  const app = await NestFactory.create<NestFastifyApplication>(root, new FastifyAdapter(), { logger: ['warn', 'error'] })
+  const app = await NestFactory.create<NestFastifyApplication>(root, new FastifyAdapter(), { logger: ['warn', 'error'], abortOnError: false })
   // Here, and not in a module: Nest declares its routes before modules are told that they are ready.
   await app.register(pastelli, {
     // Come back a second after a stream broke.
