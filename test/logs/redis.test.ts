@@ -167,8 +167,8 @@ for (const kind of KINDS) {
   })
 }
 
-await t.test('Redis is killed while it is written to: with an append-only file nothing is lost and nothing comes twice', { skip }, async (t) => {
-  const redis = await startRedis(t, '--appendonly', 'yes')
+await t.test('Redis is killed while it is written to: with an append-only file that is always written first nothing is lost and nothing comes twice', { skip }, async (t) => {
+  const redis = await startRedis(t, '--appendonly', 'yes', '--appendfsync', 'always')
   for (const kind of KINDS) {
     const { app, origin, lines } = await node(t, redis, kind, { name: kind })
     const client = await subscribe(t, origin, '/')
@@ -234,7 +234,7 @@ await t.test('a snapshot is restored that is older than what was heard: that is 
 
 await t.test('Redis starts again when no node is left that knows what there was: what its disk may lack is another life', { skip }, async (t) => {
   for (const [appendonly, isSame] of [['yes', true], ['no', false]] as const) {
-    const redis = await startRedis(t, '--appendonly', appendonly)
+    const redis = await startRedis(t, '--appendonly', appendonly, '--appendfsync', 'always')
     const client = await redis.client(t, 'ioredis')
     const log = await redisLog({ client })
     await log.append(draft('a'))

@@ -1,4 +1,4 @@
-/** A Redis of the test's own: a server on a free port of loopback, which can be killed, stopped and started again. */
+/** A Redis of the test's own: a server on a socket in a folder of its own, which can be killed, stopped and started again. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -8,7 +8,6 @@ import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import type { Test } from 'tap'
 import type { RedisClient } from '../../logs/redis.ts'
-import { freePort } from './free-port.ts'
 import { locate, without } from './programs.ts'
 
 const SERVER = ['redis-server']
@@ -21,21 +20,21 @@ export function withoutRedis (): string | false {
 }
 
 export class RedisServer {
-  readonly port: number
+  readonly #socket: string
   readonly #folder: string
   readonly #args: readonly string[]
   #process: ChildProcess | null = null
 
   /** @param args its options, as on the command line */
-  constructor (port: number, folder: string, args: readonly string[]) {
-    this.port = port
+  constructor (folder: string, args: readonly string[]) {
+    this.#socket = join(folder, 'socket')
     this.#folder = folder
     this.#args = args
   }
 
   async start (): Promise<void> {
     const child = spawn(locate(SERVER), [
-      '--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', ...this.#args
+      '--port', '0', '--unixsocket', this.#socket, '--dir', this.#folder, '--save', '', ...this.#args
     ], { stdio: 'ignore' })
     this.#process = child
     await this.cli('PING')
@@ -62,7 +61,7 @@ export class RedisServer {
 
   /** What `redis-cli` does with these words. */
   async cli (...words: string[]): Promise<unknown> {
-    const client = new Redis(this.port, '127.0.0.1', { lazyConnect: true, retryStrategy: (times) => times < 200 ? 20 : null, maxRetriesPerRequest: null })
+    const client = new Redis(this.#socket, { lazyConnect: true, retryStrategy: (times) => times < 200 ? 20 : null, maxRetriesPerRequest: null })
     client.on('error', () => {})
     try {
       return await client.call(words[0] as string, ...words.slice(1))
@@ -74,12 +73,12 @@ export class RedisServer {
   /** A connected client, which goes away with the test. */
   async client (t: Test, kind: Kind): Promise<RedisClient> {
     if (kind === 'ioredis') {
-      const client = new Redis(this.port, '127.0.0.1', { maxRetriesPerRequest: null, retryStrategy: () => 50 })
+      const client = new Redis(this.#socket, { maxRetriesPerRequest: null, retryStrategy: () => 50 })
       client.on('error', () => {})
       t.teardown(() => { client.disconnect() })
       return client
     }
-    const client = createClient({ socket: { host: '127.0.0.1', port: this.port, reconnectStrategy: () => 50 } })
+    const client = createClient({ socket: { path: this.#socket, reconnectStrategy: () => 50 } })
     client.on('error', () => {})
     await client.connect()
     t.teardown(() => { client.destroy() })
@@ -90,7 +89,7 @@ export class RedisServer {
 /** A server that ends with the test. */
 export async function startRedis (t: Test, ...args: string[]): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'pastelli-redis-'))
-  const server = new RedisServer(await freePort(), folder, args)
+  const server = new RedisServer(folder, args)
   t.teardown(async () => {
     await server.kill()
     await rm(folder, { recursive: true, force: true })
