@@ -167,7 +167,7 @@ await t.test('what was trimmed before a node heard it is told there as a gap', {
 
 await t.test('while NATS stands still, publishes fail within their time, streams stay open, and all continue', { skip }, async (t) => {
   const nats = await startNats(t)
-  const { app, origin } = await node(t, nats, { timeout: 300 })
+  const { app, origin } = await node(t, nats, { timeout: 1_000 })
   const client = await subscribe(t, origin, '/')
   await app.topics.publish('a', 0)
   await client.count(1)
