@@ -39,15 +39,18 @@ export class CompressorTransport implements Transport {
   }
 
   writeText (text: string, _size: number, written?: () => void): void {
-    this.#write(Buffer.from(text), written)
+    this.writeBytes(Buffer.from(text), written)
   }
 
   writeBytes (bytes: Uint8Array, written?: () => void): void {
-    this.#write(bytes, written)
+    this.#compressor.write(bytes, () => {
+      this.#gather()
+      this.#pass(written)
+    })
   }
 
   writeFrame ({ bytes }: Frame, written?: () => void): void {
-    this.#write(bytes, written)
+    this.writeBytes(bytes, written)
   }
 
   end (last: boolean): void {
@@ -60,13 +63,6 @@ export class CompressorTransport implements Transport {
 
   destroy (): void {
     this.#transport.destroy()
-  }
-
-  #write (bytes: Uint8Array, written: (() => void) | undefined): void {
-    this.#compressor.write(bytes, () => {
-      this.#gather()
-      this.#pass(written)
-    })
   }
 
   #gather (): void {

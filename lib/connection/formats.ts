@@ -57,7 +57,8 @@ export class Formats {
   choose (accept: string | undefined): Choice {
     if (!this.isNegotiated) return this.#choices[0] ?? null
     const choice = preferred(accept, this.#choices, (choice) => choice === 'json' ? [JSON_TYPE] : [choice.type, ...choice.aliases])
-    return choice === null || choice === 'json' ? choice : named(choice, preferred(accept, [choice.type, ...choice.aliases], (type) => [type]))
+    if (choice === null || choice === 'json' || choice.aliases.length === 0) return choice
+    return named(choice, preferred(accept, [choice.type, ...choice.aliases], (type) => [type]))
   }
 
   /** The streaming format that has this test. */

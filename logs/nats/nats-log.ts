@@ -1,12 +1,11 @@
 /** The log in a stream of JetStream: one subject for all topics, in the order that NATS gives. */
 import { createHash } from 'node:crypto'
 import { makeId } from '../../lib/connection/id.ts'
-import type { Batch, Log, Watcher } from '../../lib/topics/log.ts'
 import { formatPosition } from '../../lib/topics/position.ts'
 import { type Draft, Record } from '../../lib/topics/record.ts'
 import type { Retention } from '../../lib/topics/retained.ts'
 import type { Block } from '../blocks.ts'
-import { Mirror } from '../mirror.ts'
+import { MirroredLog } from '../mirrored-log.ts'
 import { type Closable, Tail } from '../tail.ts'
 import { inTime } from '../unavailable.ts'
 import type { Info, JetStream, Manager, Message, Messages } from './client.ts'
@@ -41,21 +40,19 @@ const BASE = Date.UTC(2024, 0, 1)
 const PER_MS = 1024
 const LIFE = /^pastelli ([\w-]+) (\d+)$/
 
-export class NatsLog implements Log {
+export class NatsLog extends MirroredLog {
   readonly #client: JetStream
   readonly #manager: Manager
   readonly #settings: Settings
-  readonly #mirror: Mirror
-  #tail: Tail<Own, Info, Message[]> | null = null
   #base = 0
   // The sequence number of what was heard last.
   #heard = 0
 
   private constructor (client: JetStream, manager: Manager, settings: Settings) {
+    super(settings.mirror, settings.timeout)
     this.#client = client
     this.#manager = manager
     this.#settings = settings
-    this.#mirror = new Mirror(settings.mirror, (after) => inTime(this.#fetch(after), settings.timeout))
   }
 
   /** @throws what NATS says */
@@ -65,41 +62,9 @@ export class NatsLog implements Log {
     return log
   }
 
-  get epoch (): string {
-    return this.#mirror.epoch
-  }
-
-  get head (): number {
-    return this.#mirror.head
-  }
-
-  follow (listener: (record: Record) => void, watcher?: Watcher): () => Promise<void> {
-    const leave = this.#mirror.follow(listener, watcher)
-    this.#tail ??= this.#listen()
-    return async () => {
-      leave()
-      if (this.#mirror.isFollowed) return
-      const tail = this.#tail
-      this.#tail = null
-      await tail?.stop()
-    }
-  }
-
-  append (draft: Draft): Promise<string> {
+  override append (draft: Draft): Promise<string> {
     const id = draft.key === undefined ? undefined : createHash('sha256').update(`${draft.topic}\n${draft.key}`).digest('base64url')
     return inTime(this.#publish(encode(draft), id), this.#settings.timeout)
-  }
-
-  read (topics: Iterable<string>, after: number, limit: number): Batch | null | Promise<Batch | null> {
-    return this.#mirror.read(topics, after, limit)
-  }
-
-  isTrimmed (topics: Iterable<string>, after: number): boolean {
-    return this.#mirror.isTrimmed(topics, after)
-  }
-
-  earliest (topics: Iterable<string>): number {
-    return this.#mirror.earliest(topics)
   }
 
   // What NATS takes for a duplicate of what was trimmed since is published under another id, the same for all who do so.
@@ -116,15 +81,15 @@ export class NatsLog implements Log {
     const { first_seq: first, last_seq: last } = info.state
     const from = Math.max(first - 1, last - this.#settings.mirror.events, 0)
     this.#base = base
-    this.#mirror.trim(this.#offsetOf(first - 1))
-    this.#mirror.begin(epoch, this.#offsetOf(from))
+    this.mirror.trim(this.#offsetOf(first - 1))
+    this.mirror.begin(epoch, this.#offsetOf(from))
     this.#heard = from
     this.#take(await this.#messages(from, last))
     this.#heard = last
-    this.#mirror.skipTo(this.#offsetOf(last))
+    this.mirror.skipTo(this.#offsetOf(last))
   }
 
-  #listen (): Tail<Own, Info, Message[]> {
+  protected override listen (): Tail<Own, Info, Message[]> {
     return new Tail({
       open: () => this.#open(),
       look: () => this.#look(),
@@ -134,8 +99,8 @@ export class NatsLog implements Log {
         this.#take(messages)
         return false
       },
-      failed: (err) => { this.#mirror.fail(err) },
-      recovered: () => { this.#mirror.recover() }
+      failed: (err) => { this.mirror.fail(err) },
+      recovered: () => { this.mirror.recover() }
     })
   }
 
@@ -188,21 +153,21 @@ export class NatsLog implements Log {
     const isLost = epoch !== this.epoch
     this.#base = base
     if (!isLost && first - 1 <= this.#heard) {
-      this.#mirror.trim(this.#offsetOf(first - 1))
+      this.mirror.trim(this.#offsetOf(first - 1))
       return
     }
     this.#heard = isLost ? last : first - 1
-    this.#mirror.lose(epoch, this.#offsetOf(this.#heard), this.#offsetOf(first - 1))
+    this.mirror.lose(epoch, this.#offsetOf(this.#heard), this.#offsetOf(first - 1))
     if (isLost) throw new Error('the log in NATS is another one')   // what listens, listens at the wrong place
   }
 
   #take (messages: readonly Message[]): void {
     const next = messages.filter(({ seq }) => seq > this.#heard)
     const [first] = next
-    if (first !== undefined && first.seq > this.#heard + 1) this.#mirror.lose(this.epoch, this.#offsetOf(first.seq - 1), this.#offsetOf(first.seq - 1))
+    if (first !== undefined && first.seq > this.#heard + 1) this.mirror.lose(this.epoch, this.#offsetOf(first.seq - 1), this.#offsetOf(first.seq - 1))
     this.#heard = next.at(-1)?.seq ?? this.#heard
-    this.#mirror.take(this.#recordsOf(next))
-    this.#mirror.trim(this.#offsetOf(this.#heard - this.#settings.events))
+    this.mirror.take(this.#recordsOf(next))
+    this.mirror.trim(this.#offsetOf(this.#heard - this.#settings.events))
   }
 
   #recordsOf (messages: readonly Message[]): Record[] {
@@ -210,16 +175,16 @@ export class NatsLog implements Log {
       try {
         return [new Record(this.epoch, this.#offsetOf(message.seq), decode(message.string()))]
       } catch (err) {
-        this.#mirror.refuse(err)
+        this.mirror.refuse(err)
         return []
       }
     })
   }
 
-  async #fetch (after: number): Promise<Block> {
+  protected override async fetch (after: number): Promise<Block> {
     const info = await this.#manager.streams.info(this.#settings.name)
     const { head } = this
-    if (lifeOf(info)?.epoch === this.epoch) this.#mirror.trim(this.#offsetOf(info.state.first_seq - 1))
+    if (lifeOf(info)?.epoch === this.epoch) this.mirror.trim(this.#offsetOf(info.state.first_seq - 1))
     const from = Math.max(after - this.#base, info.state.first_seq - 1)
     const to = Math.min(from + MAX_MESSAGES, head - this.#base)
     const records = this.#recordsOf(await this.#messages(from, to))

@@ -1,12 +1,11 @@
 /** The log in a stream of Redis: one for all topics, in the order that Redis gives. */
 import { PST_ERR_LOG } from '../../lib/errors.ts'
-import type { Batch, Log, Watcher } from '../../lib/topics/log.ts'
 import { type Draft, Record } from '../../lib/topics/record.ts'
 import type { Retention } from '../../lib/topics/retained.ts'
 import type { Block } from '../blocks.ts'
-import { Mirror } from '../mirror.ts'
+import { MirroredLog } from '../mirrored-log.ts'
 import { Tail } from '../tail.ts'
-import { inTime, unavailable } from '../unavailable.ts'
+import { unavailable } from '../unavailable.ts'
 import { Appender, makeEpoch, type Names } from './appender.ts'
 import { decode, type Entry } from './entry.ts'
 import { type Line, run } from './line.ts'
@@ -32,12 +31,10 @@ const BLOCK_BYTES = 512 * 1024
 // Redis trims about so many at once.
 const LOOK_EVERY = 100
 
-export class RedisLog implements Log {
+export class RedisLog extends MirroredLog {
   readonly #line: Line
   readonly #settings: Settings
   readonly #appender: Appender
-  readonly #mirror: Mirror
-  #tail: Tail<Line, Look, [Reply, string | null]> | null = null
   // The id of the entry that was heard last, and how many there were in all up to that.
   #heard = ''
   #added = 0
@@ -48,10 +45,10 @@ export class RedisLog implements Log {
   #size = 200
 
   private constructor (line: Line, settings: Settings) {
+    super(settings.mirror, settings.timeout)
     this.#line = line
     this.#settings = settings
     this.#appender = new Appender(line, settings.names, settings.events, settings.age, settings.timeout)
-    this.#mirror = new Mirror(settings.mirror, (after) => inTime(this.#fetch(after), settings.timeout))
     this.#lookEvery = Math.max(LOOK_EVERY, settings.events / LOOK_EVERY)
   }
 
@@ -65,40 +62,8 @@ export class RedisLog implements Log {
     return log
   }
 
-  get epoch (): string {
-    return this.#mirror.epoch
-  }
-
-  get head (): number {
-    return this.#mirror.head
-  }
-
-  follow (listener: (record: Record) => void, watcher?: Watcher): () => Promise<void> {
-    const leave = this.#mirror.follow(listener, watcher)
-    this.#tail ??= this.#listen()
-    return async () => {
-      leave()
-      if (this.#mirror.isFollowed) return
-      const tail = this.#tail
-      this.#tail = null
-      await tail?.stop()
-    }
-  }
-
-  append (draft: Draft): Promise<string> {
+  override append (draft: Draft): Promise<string> {
     return this.#appender.append(draft)
-  }
-
-  read (topics: Iterable<string>, after: number, limit: number): Batch | null | Promise<Batch | null> {
-    return this.#mirror.read(topics, after, limit)
-  }
-
-  isTrimmed (topics: Iterable<string>, after: number): boolean {
-    return this.#mirror.isTrimmed(topics, after)
-  }
-
-  earliest (topics: Iterable<string>): number {
-    return this.#mirror.earliest(topics)
   }
 
   async #begin (): Promise<void> {
@@ -114,15 +79,15 @@ export class RedisLog implements Log {
       if (entries.length < count) break
     }
     const trimmed = trimmedOf(place)
-    this.#mirror.trim(trimmed)
-    this.#mirror.begin(epoch, found.length < events ? trimmed : offsetUpTo((found.at(-1) as Entry)[0]) - 1)
+    this.mirror.trim(trimmed)
+    this.mirror.begin(epoch, found.length < events ? trimmed : offsetUpTo((found.at(-1) as Entry)[0]) - 1)
     this.#take(found.reverse())
     this.#heard = newest
     this.#looked = this.#added = added
-    this.#mirror.skipTo(offsetUpTo(newest))
+    this.mirror.skipTo(offsetUpTo(newest))
   }
 
-  #listen (): Tail<Line, Look, [Reply, string | null]> {
+  protected override listen (): Tail<Line, Look, [Reply, string | null]> {
     return new Tail({
       open: () => this.#line.open(),
       look: (line) => this.#look(line),
@@ -133,8 +98,8 @@ export class RedisLog implements Log {
         this.#take(entries)
         return this.#added - this.#looked >= this.#lookEvery
       },
-      failed: (err) => { this.#mirror.fail(unavailable(err)) },
-      recovered: () => { this.#mirror.recover() }
+      failed: (err) => { this.mirror.fail(unavailable(err)) },
+      recovered: () => { this.mirror.recover() }
     })
   }
 
@@ -157,11 +122,11 @@ export class RedisLog implements Log {
   #found (place: Look): void {
     const [epoch, newest, added, length] = place
     if (epoch === this.epoch && added - length <= this.#added) {
-      this.#mirror.trim(trimmedOf(place))
+      this.mirror.trim(trimmedOf(place))
     } else {
       this.#heard = newest
       this.#added = added
-      this.#mirror.lose(epoch, offsetUpTo(newest), trimmedOf(place))
+      this.mirror.lose(epoch, offsetUpTo(newest), trimmedOf(place))
     }
     this.#looked = this.#added
   }
@@ -170,8 +135,8 @@ export class RedisLog implements Log {
     const { records, lostThrough } = this.#recordsOf(entries)
     this.#heard = entries.at(-1)?.[0] ?? this.#heard
     this.#added += entries.length
-    this.#mirror.take(records)
-    if (lostThrough !== 0) this.#mirror.lose(this.epoch, lostThrough, lostThrough)
+    this.mirror.take(records)
+    if (lostThrough !== 0) this.mirror.lose(this.epoch, lostThrough, lostThrough)
   }
 
   // Those that have an offset; of the others, up to where.
@@ -191,13 +156,13 @@ export class RedisLog implements Log {
         records.push(record)
         this.#size += (record.size - this.#size) / 16
       } catch (err) {
-        this.#mirror.refuse(err)
+        this.mirror.refuse(err)
       }
     }
     return { records, lostThrough }
   }
 
-  async #fetch (after: number): Promise<Block> {
+  protected override async fetch (after: number): Promise<Block> {
     const { head } = this
     const count = this.#count
     const { stream } = this.#settings.names
@@ -206,9 +171,9 @@ export class RedisLog implements Log {
       this.#look(this.#line)
     ])
     const entries = entriesOf(reply)
-    if (place[0] === this.epoch) this.#mirror.trim(trimmedOf(place))
+    if (place[0] === this.epoch) this.mirror.trim(trimmedOf(place))
     const { records, lostThrough } = this.#recordsOf(entries)
-    this.#mirror.trim(lostThrough)
+    this.mirror.trim(lostThrough)
     const last = entries.at(-1)
     const through = last === undefined || entries.length < count ? head : Math.min(head, offsetUpTo(last[0]))
     return { after, through: Math.max(through, after + 1), records: records.filter(({ offset }) => offset <= through) }
