@@ -127,21 +127,25 @@ export class Appender {
 
   // What has waited for so long fails, also if the client neither answers nor fails.
   #watch (): void {
-    const now = performance.now()
-    const oldest = this.#underWay.find(({ until }) => until > now) ?? this.#waiting.first
+    const oldest = this.#underWay[0] ?? this.#waiting.first
     if (this.#timer !== null || oldest === undefined) return
     this.#timer = setTimeout(() => {
       this.#timer = null
-      const now = performance.now()
-      const error = new PST_ERR_LOG(`no answer within ${this.#timeout} ms`)
-      fail(this.#underWay.filter(({ until }) => until <= now), error)
-      for (let { first } = this.#waiting; first !== undefined && first.until <= now; first = this.#waiting.first) {
-        this.#waiting.shift()
-        this.#size -= first.size
-        first.reject(error)
-      }
+      this.#giveUp(performance.now())
       this.#watch()
-    }, Math.max(TICK, oldest.until - now))
+    }, Math.max(TICK, oldest.until - performance.now()))
+  }
+
+  #giveUp (now: number): void {
+    const error = new PST_ERR_LOG(`no answer within ${this.#timeout} ms`)
+    const late = this.#underWay.filter(({ until }) => until <= now)
+    fail(late, error)
+    this.#underWay = this.#underWay.slice(late.length)
+    for (let { first } = this.#waiting; first !== undefined && first.until <= now; first = this.#waiting.first) {
+      this.#waiting.shift()
+      this.#size -= first.size
+      first.reject(error)
+    }
   }
 }
 

@@ -250,6 +250,32 @@ await t.test('Redis starts again when no node is left that knows what there was:
   }
 })
 
+await t.test('while Redis stands still, publishes wait or fail within their time, streams stay open, and all continue', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const patient = await node(t, redis, 'ioredis', {}, { heartbeat: 200 })
+  const hasty = await node(t, redis, 'redis', { timeout: 300 }, { heartbeat: 200 })
+  const clients = await Promise.all([patient, hasty].map(({ origin }) => subscribe(t, origin, '/')))
+  await patient.app.topics.publish('a', 0)
+  for (const client of clients) await client.count(1)
+  redis.suspend()
+  const before = clients.map(({ bytes }) => bytes)
+  const waiting = patient.app.topics.publish('a', 1)
+  const began = performance.now()
+  const failing = Promise.allSettled(upTo(10).map((n) => hasty.app.topics.publish('b', `late ${n}`)))
+  t.match(await failing, upTo(10).map(() => ({ status: 'rejected', reason: { code: 'PST_ERR_LOG' } })))
+  t.ok(performance.now() - began < 1_500, 'in their time')
+  await until(() => clients.every(({ bytes }, i) => bytes > (before[i] as number) + 10), 'heartbeats go on')
+  await delay(1_500)
+  redis.resume()
+  await waiting
+  await hasty.app.topics.publish('a', 2)
+  for (const client of clients) await client.until('data: 2')
+  t.same(clients.map(numbers), [[0, 1, 2], [0, 1, 2]])
+  t.same(clients.map(({ isEnded, gaps }) => [isEnded, gaps]), [[false, []], [false, []]])
+  t.equal(hasty.lines('what was published is not in the log').length, 1, 'and it is said once')
+  t.match(hasty.lines('what is published is in the log again'), [{ failures: 10 }])
+})
+
 await t.test('a batch that a client sends again is appended once', { skip }, async (t) => {
   const redis = await startRedis(t)
   const client = await redis.client(t, 'ioredis') as Ioredis
@@ -278,6 +304,35 @@ await t.test('what Redis refuses fails at once, and what it refuses for a while 
   await redis.cli('REPLICAOF', 'NO', 'ONE')
   await appended
   t.equal(await redis.cli('XLEN', STREAM), 2)
+})
+
+await t.test('while Redis stands still, the newest events can be read, and others fail in time', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const log = await redisLog({ client: await redis.client(t, 'ioredis'), timeout: 300, memory: { events: 10 } })
+  const { stop } = follow(log)
+  t.teardown(stop)
+  const ids = await Promise.all(upTo(30).map((n) => log.append(draft('a', String(n)))))
+  await until(() => log.head === offsetOf(ids.at(-1)))
+  redis.suspend()
+  t.same(idsOf(await readFrom(log, ['a'], offsetOf(ids[25]))), ids.slice(26))
+  const reads = Promise.allSettled([5, 10].map((n) => readFrom(log, ['a'], offsetOf(ids[n]))))
+  const first = log.append(draft('a', 'first'))
+  await delay(20)
+  const appends = Promise.allSettled([first, log.append(draft('a', 'second'))])
+  t.match([...await reads, ...await appends], upTo(4).map(() => ({ status: 'rejected', reason: { code: 'PST_ERR_LOG' } })))
+  redis.resume()
+  t.same(idsOf(await readFrom(log, ['a'], offsetOf(ids[5])))?.slice(0, 24), ids.slice(6))
+})
+
+await t.test('what waits for Redis is bounded', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const log = await redisLog({ client: await redis.client(t, 'ioredis'), timeout: 2_000 })
+  redis.suspend()
+  const large = { ...draft('a'), data: 'x'.repeat(4 * 1024 * 1024) }
+  const outcomes = Promise.allSettled(upTo(6).map(() => log.append(large)))
+  await t.rejects(log.append(large) as Promise<string>, { code: 'PST_ERR_LOG', message: /too much/ })
+  redis.resume()
+  t.same((await outcomes).filter(({ status }) => status === 'fulfilled').length, 3)
 })
 
 await t.test('what was trimmed before a node heard it is told there as a gap', { skip }, async (t) => {
