@@ -1,4 +1,5 @@
 /** One open client of any transport: what can be sent to it, and what it tells about itself. */
+import { overflowed } from '../diagnostics.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_CHUNK, PST_ERR_HEAD_SENT, PST_ERR_ID, PST_ERR_INFO } from '../errors.ts'
 import type { StreamSettings } from '../options.ts'
 import { failSource } from '../source/failure.ts'
@@ -17,6 +18,7 @@ import type { Host, Log } from './host.ts'
 import { freePlaces } from './limits.ts'
 import type { Opening, Origin } from './opening.ts'
 import type { CloseReason } from './reasons.ts'
+import type { Registry } from './registry.ts'
 import { type Sent, Sender } from './sender.ts'
 import type { Transport, TransportName } from './transport.ts'
 
@@ -330,6 +332,11 @@ export class Connection<State extends object = ConnectionState> extends Sender {
   }
 
   /** @internal */
+  get registry (): Registry {
+    return this.#host.registry
+  }
+
+  /** @internal */
   get log (): Log {
     return this.#origin.log
   }
@@ -407,6 +414,7 @@ export class Connection<State extends object = ConnectionState> extends Sender {
   }
 
   protected override cut (): void {
+    if (this.reason === 'overflow' && overflowed.hasSubscribers) overflowed.publish({ connections: this.registry, connection: this, policy: 'disconnect' })
     this.#opening?.abandon()
     this.outbox.transport?.destroy(this.reason as CloseReason)
   }

@@ -1,5 +1,6 @@
 /** The open connections: who is there, who came, who went and why. */
 import { EventEmitter } from 'node:events'
+import { closed, opened } from '../diagnostics.ts'
 import { tell } from '../tell.ts'
 import type { Connection } from './connection.ts'
 import type { Log } from './host.ts'
@@ -78,6 +79,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#opening.delete(connection)
     this.#byId.set(connection.id, connection)
     this.#addName(connection)
+    if (opened.hasSubscribers) opened.publish({ connections: this, connection })
     this.#tell('open', connection)
   }
 
@@ -86,6 +88,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#byId.delete(connection.id)
     this.#removeName(connection, connection.name)
     this.#counts[reason]++
+    if (closed.hasSubscribers) closed.publish({ connections: this, connection, reason })
     this.#tell('close', connection, reason)
     if (this.#isEmpty) this.#emptied()
   }

@@ -1,5 +1,6 @@
 /** A connection's place in the log: everything of its topics up to there has been given to it. */
 import type { Connection } from '../connection/connection.ts'
+import { gapped, overflowed, replayed } from '../diagnostics.ts'
 import type { Format } from '../wire/format.ts'
 import { Frame } from '../wire/frame.ts'
 import type { CatchUp } from './catch-up.ts'
@@ -31,6 +32,9 @@ export class Cursor {
   // Whether the client was told where it is, and whether it was given what it missed until then.
   #hasBegun = false
   #hasCaughtUp = false
+  // So many events a client that came back was given of what it missed; null once it has all.
+  #replayed: number | null
+  #behindSince = performance.now()
   // Whether a write has to be taken, or a read to answer, before it goes on.
   #isBusy = false
   #holds = 0
@@ -45,6 +49,7 @@ export class Cursor {
   constructor (connection: Connection, feed: Feed, offset: number, gap: Gap | null, isResumed: boolean) {
     this.connection = connection
     this.isResumed = isResumed
+    this.#replayed = isResumed ? 0 : null
     this.#feed = feed
     this.#offset = offset
     this.#gap = gap
@@ -75,6 +80,11 @@ export class Cursor {
   /** The position that the client may resume from. */
   get position (): string {
     return formatPosition(this.#feed.log.epoch, this.offset)
+  }
+
+  /** Since when there is something that it has not, in ms like `performance.now()`; 0: it has everything. */
+  get behindSince (): number {
+    return this.#group === null || this.#group.live.has(this) ? 0 : this.#behindSince
   }
 
   get #isAtHead (): boolean {
@@ -109,7 +119,7 @@ export class Cursor {
     const { position } = this
     const gap = this.#gap
     if (gap === null) this.connection.tell((format) => format.encodeId?.(position) ?? '', 0)
-    else this.connection.tell((format) => encodeGap(format, gap, position), 1)
+    else this.#tellGap(gap, position)
   }
 
   /**
@@ -120,7 +130,7 @@ export class Cursor {
     if (awaited !== undefined) this.#awaited = [...this.#awaited, awaited]
     this.#offset = this.offset
     this.#holds++
-    this.#group?.live.delete(this)
+    this.#fallBehind()
   }
 
   release (awaited?: Set<string>): void {
@@ -178,7 +188,7 @@ export class Cursor {
     if (payload !== null && this.connection.takesBlocks && payload.exceptions?.every((record) => this.#isFor(record)) !== false) {
       this.#write(group, payload, isLast)
     } else {
-      group.live.delete(this)
+      this.#fallBehind()
       this.advance()
     }
     return group.live.has(this) ? this.#offset : Infinity
@@ -196,7 +206,7 @@ export class Cursor {
     const from = formatPosition(last.epoch, this.#isAtHead ? last.offset : this.#offset)
     if (this.#hasBegun || this.#gap === null) this.#gap = { reason: last.epoch === log.epoch ? 'trimmed' : 'foreign', from }
     this.#hasBegun = false
-    this.#group?.live.delete(this)
+    this.#fallBehind()
     this.#offset = this.#next
     if (this.#isBusy) return   // it goes on by itself
     this.#isBusy = true
@@ -221,6 +231,7 @@ export class Cursor {
   end (): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
+    this.#tellReplay(false)
     this.#group = this.#feed.directory.move(this, this.#group, NOTHING, 0)
     this.#feed.directory.announce()
   }
@@ -230,6 +241,7 @@ export class Cursor {
     this.#pushLast(subscriptions)
     if (this.#hasEnded) return   // it was found to be gone
     this.#offset = this.offset
+    if (this.behindSince === 0) this.#behindSince = performance.now()
     this.#group = this.#feed.directory.move(this, this.#group, subscriptions, this.#feed.log.head)
     this.#feed.directory.announce()
     this.advance()
@@ -253,7 +265,7 @@ export class Cursor {
     if (frame !== null && (connection.isRoomy || (isLast && !connection.isFull))) {
       connection.deliver(frame, events)
     } else if (frame !== null) {
-      group.live.delete(this)
+      this.#fallBehind()
       this.#deliverAndWait(frame, events)
     }
     if (ends !== null) this.#close(ends)
@@ -279,6 +291,7 @@ export class Cursor {
     const after = this.#offset
     this.#offset = through
     const isLive = through >= this.#feed.log.head || group.meets(through)
+    this.#replay(events, isLive)
     if (isLive) {
       group.live.add(this)
       if (text !== '') this.connection.deliver(new Frame(text, group.format.encoding), events)
@@ -294,6 +307,29 @@ export class Cursor {
     if (ends !== null) this.#close(ends)
   }
 
+  #fallBehind (): void {
+    if (this.#group?.live.delete(this) === true) this.#behindSince = performance.now()
+  }
+
+  #replay (events: number, isComplete: boolean): void {
+    if (this.#replayed === null) return
+    this.#replayed += events
+    if (isComplete) this.#tellReplay(true)
+  }
+
+  #tellReplay (isComplete: boolean): void {
+    const { connection } = this
+    const events = this.#replayed
+    this.#replayed = null
+    if (events !== null && replayed.hasSubscribers) replayed.publish({ connections: connection.registry, connection, events, isComplete })
+  }
+
+  #tellGap (gap: Gap, to: string): void {
+    const { connection } = this
+    connection.tell((format) => encodeGap(format, gap, to), 1)
+    if (gapped.hasSubscribers) gapped.publish({ connections: connection.registry, connection, ...gap, to })
+  }
+
   // A format that can't say that the source has failed must not look whole.
   #close (ends: 'server' | 'error'): void {
     if (ends === 'error' && !this.format.hasTypes) this.connection.destroy(ends)
@@ -303,6 +339,7 @@ export class Cursor {
   #givePiece ({ through, frame, events }: Piece): void {
     this.#hasCaughtUp = true
     this.#offset = through
+    this.#replay(events, false)
     this.#deliverAndWait(frame, events)
   }
 
@@ -320,7 +357,9 @@ export class Cursor {
     }
     const gap: Gap = { reason: this.#hasCaughtUp ? 'overflow' : 'trimmed', from: this.position }
     this.#offset = this.#next
-    this.connection.tell((format) => encodeGap(format, gap, this.position), 1)
+    const { connection } = this
+    if (this.#hasCaughtUp && overflowed.hasSubscribers) overflowed.publish({ connections: connection.registry, connection, policy: 'skip' })
+    this.#tellGap(gap, this.position)
     this.advance()
   }
 

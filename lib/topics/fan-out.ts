@@ -1,4 +1,5 @@
 /** Brings what was published to those who are live: in passes, from all of a tick at once, a slice of the event loop at a time. */
+import { delivered } from '../diagnostics.ts'
 import type { Cursor } from './cursor.ts'
 import type { Directory } from './directory.ts'
 import type { Group } from './group.ts'
@@ -19,11 +20,14 @@ interface Pass {
   readonly members: Iterator<Cursor>
   /** All that were reached have everything up to this offset. */
   through: number
+  /** When the first of it was published, ms; 0: nobody wants to know. */
+  readonly dueAt: number
 }
 
 export class FanOut {
   readonly #directory: Directory
   readonly #coalesce: number
+  readonly #delivered: (connections: number, latency: number) => void
   readonly #due = new Queue<Group>()
   #pass: Pass | null = null
   #gathered = 0
@@ -33,17 +37,21 @@ export class FanOut {
   #isRunning = false
   #timer: NodeJS.Timeout | null = null
 
-  /** @param coalesce ms in which publishes are gathered; 0: those of a tick are */
-  constructor (directory: Directory, coalesce: number) {
+  /**
+   * @param coalesce ms in which publishes are gathered; 0: those of a tick are
+   * @param onDelivered is told to how many connections a pass has written, and how many ms after it became due, if anybody listens
+   */
+  constructor (directory: Directory, coalesce: number, onDelivered: (connections: number, latency: number) => void) {
     this.#directory = directory
     this.#coalesce = coalesce
+    this.#delivered = onDelivered
   }
 
   /** Takes the log's next record. */
   add (record: Record): void {
     let isFull = false
     for (const group of this.#directory.groups(record.topic)) {
-      if (group.add(record)) this.#due.push(group)
+      if (group.add(record)) this.#enqueue(group)
       isFull ||= group.isFull
     }
     if (this.#due.length === 0) return
@@ -55,6 +63,11 @@ export class FanOut {
   stop (): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
+  }
+
+  #enqueue (group: Group): void {
+    this.#due.push(group)
+    group.dueAt = delivered.hasSubscribers ? performance.now() : 0
   }
 
   #schedule (): void {
@@ -95,7 +108,7 @@ export class FanOut {
 
   #nextPass (): Pass | null {
     const group = this.#due.shift()
-    return group === undefined ? null : { group, members: group.live.values(), through: group.newest }
+    return group === undefined ? null : { group, members: group.live.values(), through: group.newest, dueAt: group.dueAt }
   }
 
   #step (pass: Pass): void {
@@ -106,6 +119,7 @@ export class FanOut {
       return
     }
     this.#pass = null
-    if (group.passed(pass.through)) this.#due.push(group)
+    if (pass.dueAt !== 0) this.#delivered(group.live.size, performance.now() - pass.dueAt)
+    if (group.passed(pass.through)) this.#enqueue(group)
   }
 }

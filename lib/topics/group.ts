@@ -21,6 +21,8 @@ export class Group {
   readonly key: string
   readonly subscriptions: Subscriptions
   readonly format: Format
+  /** When a pass became due, ms; 0: nobody wants to know. */
+  dueAt = 0
   /** How many cursors it has in all. */
   size = 0
   /** Those that have everything but what is in `#waiting`, and are written to directly. */

@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events'
 import type { Connection } from '../connection/connection.ts'
 import type { Log as Logger } from '../connection/host.ts'
+import { delivered, published } from '../diagnostics.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_POSITION, PST_ERR_TOPIC } from '../errors.ts'
 import { tell } from '../tell.ts'
 import { CatchUp } from './catch-up.ts'
@@ -84,7 +85,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
       if (isProduced(topic)) this.#watcher(event, topic)
       else tell(this, event, [topic], logger)
     })
-    this.#fanOut = new FanOut(directory, coalesce)
+    this.#fanOut = new FanOut(directory, coalesce, (connections, latency) => { delivered.publish({ topics: this, connections, latency }) })
     this.#feed = { log, directory, catchUp: new CatchUp(), shelf: new Shelf() }
     this.#rights = rights
     this.#connections = connections
@@ -121,7 +122,8 @@ export class Topics extends EventEmitter<TopicsEvents> {
   /** @internal */
   append (draft: Draft): string | Promise<string> {
     const id = this.#feed.log.append(draft)
-    if (typeof id !== 'string') id.then(() => { this.#succeed() }, (err: unknown) => { this.#fail(err, draft.topic) })
+    if (typeof id === 'string') this.#tellPublished(draft)
+    else id.then(() => { this.#succeed(draft) }, (err: unknown) => { this.#fail(err, draft.topic) })
     return id
   }
 
@@ -197,10 +199,15 @@ export class Topics extends EventEmitter<TopicsEvents> {
     if (this.#failures++ === 0) this.#logger.error({ err, topic }, 'what was published is not in the log')
   }
 
-  #succeed (): void {
+  #succeed (draft: Draft): void {
+    this.#tellPublished(draft)
     if (this.#failures === 0) return
     this.#logger.info({ failures: this.#failures }, 'what is published is in the log again')
     this.#failures = 0
+  }
+
+  #tellPublished ({ topic, data }: Draft): void {
+    if (published.hasSubscribers && !isProduced(topic)) published.publish({ topics: this, topic, bytes: Buffer.byteLength(data) })
   }
 
   #restart (last: Position): void {
