@@ -1,0 +1,65 @@
+/** A worker that publishes numbers and waits for nothing: `publisher.js SETTINGS`, as JSON. It knows what became of each. */
+import { publisher } from '../../logs/redis.ts'
+import { answer } from '../child.ts'
+import { History, type Step } from './history.ts'
+import { type LogPlace, openLog } from './open-log.ts'
+
+export interface PublisherSettings extends LogPlace {
+  /** ms */
+  every: number
+  /** s */
+  lifetime: number
+}
+
+/** What became of what was published. */
+export interface Outcome {
+  published: number
+  /** Those that were acknowledged, in the order of the acknowledgements. */
+  acknowledged: readonly Step[]
+  /** How many failed, by their code and message. */
+  failures: Record<string, number>
+  /** The longest that one of them waited, ms. */
+  slowest: number
+}
+
+const settings = JSON.parse(process.argv[2] as string) as PublisherSettings
+const { publish } = publisher(await openLog(settings))
+const acknowledged = new History()
+const failures: Record<string, number> = {}
+let published = 0
+let settled = 0
+let slowest = 0
+let timer: NodeJS.Timeout | undefined
+
+async function next (): Promise<void> {
+  const n = published++
+  const began = performance.now()
+  try {
+    await publish('feed', n)
+    acknowledged.add(n)
+  } catch (err) {
+    const { code, message } = err as { code?: string, message: string }
+    const key = `${code ?? 'no code'}: ${message}`
+    failures[key] = (failures[key] ?? 0) + 1
+  }
+  settled++
+  slowest = Math.max(slowest, performance.now() - began)
+}
+
+function outcome (): Outcome {
+  return { published, acknowledged: acknowledged.steps, failures, slowest }
+}
+
+answer({
+  start: () => { timer = setInterval(() => { void next() }, settings.every) },
+  outcome,
+  /** When all have settled. */
+  stop: () => new Promise<Outcome>((resolve) => {
+    clearInterval(timer)
+    const look = setInterval(() => {
+      if (settled !== published) return
+      clearInterval(look)
+      resolve(outcome())
+    }, 10)
+  })
+}, settings.lifetime * 1_000)
