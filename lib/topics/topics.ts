@@ -15,6 +15,7 @@ import type { Log } from './log.ts'
 import type { Draft, Record } from './record.ts'
 import { formatPosition, parsePosition, type Position } from './position.ts'
 import { isProduced } from './produced.ts'
+import { Publishes } from './publishes.ts'
 import type { Rights } from './rights.ts'
 import type { Filter, TopicEvent } from './selection.ts'
 import { Shelf } from './shelf.ts'
@@ -70,8 +71,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
   readonly #rights: Rights | null
   readonly #connections: () => Iterable<Connection>
   readonly #logger: Logger
-  // Publishes in a row.
-  #failures = 0
+  readonly #publishes: Publishes
   #watcher: (event: 'active' | 'idle', topic: string) => void = () => {}
 
   /**
@@ -90,6 +90,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
     this.#rights = rights
     this.#connections = connections
     this.#logger = logger
+    this.#publishes = new Publishes(logger)
     this.#unfollow = log.follow((record) => { this.#fanOut.add(record) }, {
       lost: (last) => { this.#restart(last) },
       failed: (err) => { logger.error({ err }, 'the log can not be followed') },
@@ -123,7 +124,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
   append (draft: Draft): string | Promise<string> {
     const id = this.#feed.log.append(draft)
     if (typeof id === 'string') this.#tellPublished(draft)
-    else id.then(() => { this.#succeed(draft) }, (err: unknown) => { this.#fail(err, draft.topic) })
+    else this.#publishes.watch(id, draft.topic, () => { this.#tellPublished(draft) })
     return id
   }
 
@@ -192,18 +193,6 @@ export class Topics extends EventEmitter<TopicsEvents> {
   unsubscribe ({ cursor }: Connection, topics: string | readonly string[]): void {
     const names = namesOf(topics)
     cursor?.unsubscribe(names)
-  }
-
-  // Who does not wait for it must not crash because the log is away; nor is the app's log flooded then.
-  #fail (err: unknown, topic: string): void {
-    if (this.#failures++ === 0) this.#logger.error({ err, topic }, 'what was published is not in the log')
-  }
-
-  #succeed (draft: Draft): void {
-    this.#tellPublished(draft)
-    if (this.#failures === 0) return
-    this.#logger.info({ failures: this.#failures }, 'what is published is in the log again')
-    this.#failures = 0
   }
 
   #tellPublished ({ topic, data }: Draft): void {

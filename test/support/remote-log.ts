@@ -14,6 +14,8 @@ export class RemoteLog implements Log {
   held: Promise<void> | null = null
   /** What reads fail with. */
   failure: Error | null = null
+  /** What the next append waits for. */
+  answer: Promise<void> | null = null
   readonly #retention: Partial<Retention>
   #engine: Log
   readonly #listeners = new Set<(record: Record) => void>()
@@ -57,7 +59,7 @@ export class RemoteLog implements Log {
   }
 
   async append (draft: Draft): Promise<string> {
-    await turn()
+    await (this.answer ?? turn())
     return await this.#engine.append(draft)
   }
 

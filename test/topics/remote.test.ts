@@ -41,6 +41,29 @@ await t.test('what can not be encoded throws at once', async (t) => {
   t.throws(() => app.topics.publish('', 1), { code: 'PST_ERR_TOPIC' })
 })
 
+await t.test('publishes that fail among others that do not are told once, and that it is over when none of them can fail any more', async (t) => {
+  const { app, remote, lines, logged } = await begin(t)
+  const told = () => ['what was published is not in the log', 'what is published is in the log again'].map((msg) => lines(msg).length)
+  const late = Array.from({ length: 3 }, (_, n) => {
+    let fail: (error: Error) => void = () => {}
+    remote.answer = new Promise((_resolve, reject) => { fail = reject })
+    const published = Promise.resolve(app.topics.publish('a', n)).catch(({ message }: Error) => message)
+    return { published, fail }
+  })
+  remote.answer = null
+  for (const [n, { published, fail }] of late.entries()) {
+    await app.topics.publish('a', `in time ${n}`)
+    fail(new Error(`late ${n}`))
+    t.equal(await published, `late ${n}`)
+    t.same(told(), [1, 0])
+  }
+  await app.topics.publish('a', 'the last one')
+  t.match(await logged('what is published is in the log again'), { failures: 3 })
+  t.same(told(), [1, 1])
+  await app.topics.publish('a', 'one more')
+  t.same(told(), [1, 1])
+})
+
 await t.test('clients that come and go all the time miss nothing and get nothing twice', async (t) => {
   const { app, origin } = await begin(t)
   let isOver = false
