@@ -1,0 +1,43 @@
+/** SIGSTOP of the engine for a while: do publishes wait or fail in their time, do streams stay open, and do all go on? */
+import { setTimeout as delay } from 'node:timers/promises'
+import { numbersOf } from './history.ts'
+import { Scene, TIMEOUT } from './scene.ts'
+import { chaos, expectAll, expectSame } from './verdict.ts'
+
+// How much later than in its time a publish may fail, on a machine that is busy, ms.
+const SLACK = 1_000
+
+// A client that hears nothing for longer leaves, and comes back: then it is no stream that stayed open. ms
+const HEARTBEAT = 2_000
+const SILENCE = 6_000
+
+await chaos({ seconds: 30 }, async ({ seconds, ...options }, faults) => {
+  const scene = await Scene.open({ ...options, lifetime: 120 + seconds, node: { heartbeat: HEARTBEAT }, client: { heartbeatTimeout: SILENCE } })
+  try {
+    await scene.publish()
+    await scene.pause(1_000, 3_000)
+    scene.engine.suspend()
+    await delay(seconds * 1_000)
+    const away = await scene.reading()
+    scene.engine.resume()
+    const { published } = await scene.outcome()
+    const resumed = performance.now()
+    faults.expect(await scene.reached(published), 'not all went on')
+    const back = performance.now() - resumed
+    const outcome = await scene.silence()
+    const last = numbersOf(outcome.acknowledged).at(-1) as number
+    faults.expect(await scene.reached(last), 'not all got to the end')
+    faults.expect(away.open === options.clients && away.opened === options.clients, `${away.open} clients were open, ${away.opened - options.clients} had come back`)
+    faults.expect(outcome.slowest <= TIMEOUT + SLACK, `a publish took ${Math.round(outcome.slowest)} ms`)
+    faults.expect(Object.keys(outcome.failures).every((failure) => failure.startsWith('PST_ERR_LOG')), `publishes failed with ${Object.keys(outcome.failures).join()}`)
+    const seen = await scene.seen()
+    expectAll(faults, seen, outcome)
+    expectSame(faults, seen)
+    const acknowledged = numbersOf(outcome.acknowledged).length
+    const later = numbersOf(seen[0]?.steps ?? []).length - acknowledged
+    return `stood still for ${seconds} s, all streams stayed open; of ${outcome.published} publishes ${acknowledged} were acknowledged, the slowest settled after ${Math.round(outcome.slowest)} ms, ` +
+      `${later} of those that failed came all the same; all clients were live ${Math.round(back)} ms after it went on; ${JSON.stringify(outcome.failures)}`
+  } finally {
+    await scene.close()
+  }
+})
