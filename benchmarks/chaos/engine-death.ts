@@ -11,7 +11,7 @@ async function kills ({ rounds, ...options }: Own, faults: Faults, keeps: boolea
     await scene.publish()
     let gone = 0
     for (let round = 0; round < rounds; round++) {
-      await scene.pause(1_000, 3_000)
+      await scene.pause(500, 2_000)
       const began = performance.now()
       await scene.engine.kill()
       await scene.pause(50, 3_000)

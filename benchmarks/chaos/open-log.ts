@@ -15,15 +15,15 @@ export interface LogPlace {
   timeout: number
 }
 
+// Of a connection that has died in silence no client knows by itself: ioredis waits for an answer as long as it is told, NATS pings.
 export async function openLog ({ engine, port, tailPort, timeout }: LogPlace): Promise<Log> {
   if (engine === 'redis') {
-    const client = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: null })
+    const client = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: null, socketTimeout: 2 * timeout })
     const duplicate = client.duplicate.bind(client)
     client.duplicate = (override) => duplicate({ ...override, port: tailPort })
     client.on('error', () => {})   // what fails says so
     return await redisLog({ client, timeout })
   }
-  // A connection that has died in silence is found by pings alone.
   const connection = await connect({ port: tailPort, maxReconnectAttempts: -1, waitOnFirstConnect: true, pingInterval: 2_000, maxPingOut: 2 })
   return await natsLog({ client: jetstream(connection), timeout })
 }

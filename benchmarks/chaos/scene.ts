@@ -15,17 +15,18 @@ export interface SceneSettings {
   clients: number
   /** Events a second. */
   rate: number
+  /** Of a publish, ms. */
+  timeout: number
   seed: number
   /** s; what it may take at most. */
   lifetime: number
   /** Whether the engine has again what it had when it was killed. Default: true. */
   keeps?: boolean
+  /** Whether a node publishes by its proxy as well, or only hears by it. Default: false. */
+  isAllByProxy?: boolean
   node?: Partial<NodeSettings>
   client?: Partial<ClientsSettings>
 }
-
-/** Of a publish, ms: the default of logs on engines. */
-export const TIMEOUT = 5_000
 
 const PATIENCE = 30_000
 
@@ -87,14 +88,15 @@ export class Scene {
 
   /** Resolves when all clients are open; nothing is published yet. */
   static async open (settings: SceneSettings): Promise<Scene> {
-    const { engine: name, rate, seed, lifetime, keeps = true } = settings
+    const { engine: name, rate, timeout, seed, lifetime, keeps = true, isAllByProxy = false } = settings
     const engine = await Engine.start(name, keeps)
-    const place = { engine: name, port: engine.port, timeout: TIMEOUT }
+    const place = { engine: name, port: engine.port, timeout }
     const nodes: Node[] = []
     for (let n = 0; n < settings.nodes; n++) {
       const proxy = await Proxy.open(engine.port)
       const own = await freePort()
-      nodes.push(new Node(proxy, { ...place, tailPort: proxy.port, own, heartbeat: 15_000, every: 0, count: 0, pause: 0, lifetime, ...settings.node }))
+      const port = isAllByProxy ? proxy.port : engine.port
+      nodes.push(new Node(proxy, { ...place, port, tailPort: proxy.port, own, heartbeat: 15_000, every: 0, count: 0, pause: 0, lifetime, ...settings.node }))
     }
     const clientsSettings: ClientsSettings = {
       ports: nodes.map(({ settings }) => settings.own), path: '/', count: settings.clients, heartbeatTimeout: 45_000, retry: 500, lifetime, ...settings.client

@@ -5,9 +5,9 @@ import type { EngineName } from './engine.ts'
 import { numbersOf, wordsOf } from './history.ts'
 import type { Outcome } from './publisher.ts'
 
-export type Options<Name extends string> = Record<Name, number> & { engine: EngineName, clients: number, nodes: number, rate: number, seed: number }
+export type Options<Name extends string> = Record<Name, number> & { engine: EngineName, clients: number, nodes: number, rate: number, timeout: number, seed: number }
 
-const COMMON = { clients: 1_000, nodes: 3, rate: 20, seed: 1 }
+const COMMON = { clients: 1_000, nodes: 3, rate: 20, timeout: 5_000, seed: 1 }
 const ENGINES: readonly string[] = ['redis', 'nats'] satisfies EngineName[]
 
 /** What is wrong, in words. None: it is as it should be. */

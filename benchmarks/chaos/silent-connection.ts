@@ -1,4 +1,4 @@
-/** A node's connection to the engine dies in silence: is that noticed in its time, and is nothing lost? */
+/** A node's connections to the engine die in silence: is that noticed in its time, is nothing lost, and can the node publish again? */
 import { type Node, Scene } from './scene.ts'
 import { chaos, expectAll, expectSame } from './verdict.ts'
 
@@ -8,9 +8,11 @@ const SLACK = 1_500
 
 const FAILED = 'the log can not be followed'
 const FOLLOWED = 'the log is followed again'
+const UNPUBLISHED = 'what was published is not in the log'
+const PUBLISHED = 'what is published is in the log again'
 
 await chaos({ rounds: 6 }, async ({ rounds, ...options }, faults) => {
-  const scene = await Scene.open({ ...options, lifetime: 120 + rounds * 30 })
+  const scene = await Scene.open({ ...options, lifetime: 120 + rounds * 40, isAllByProxy: true, node: { every: 100 } })
   try {
     await scene.publish()
     const noticed: number[] = []
@@ -23,6 +25,7 @@ await chaos({ rounds: 6 }, async ({ rounds, ...options }, faults) => {
       faults.expect(await scene.until(async () => (await node.lines(FAILED)).length > before), 'it was not noticed')
       noticed.push(((await node.lines(FAILED)).at(-1)?.at ?? Infinity) - began)
       faults.expect(await scene.until(async () => (await node.lines(FOLLOWED)).length > before), 'the node did not come back')
+      faults.expect(await scene.until(async () => (await node.lines(UNPUBLISHED)).length <= (await node.lines(PUBLISHED)).length), 'the node can not publish')
     }
     const { opened } = await scene.reading()
     const outcome = await scene.silence()
@@ -32,7 +35,7 @@ await chaos({ rounds: 6 }, async ({ rounds, ...options }, faults) => {
     const seen = await scene.seen()
     expectAll(faults, seen, outcome)
     expectSame(faults, seen)
-    return `${rounds} connections that died, noticed after ${noticed.join(', ')} ms; ${outcome.published} events for each`
+    return `${rounds} nodes whose connections died, noticed after ${noticed.join(', ')} ms; ${outcome.published} events for each`
   } finally {
     await scene.close()
   }
