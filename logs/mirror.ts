@@ -93,11 +93,12 @@ export class Mirror {
     for (const { watcher } of this.#followers) watcher?.recovered()
   }
 
-  refuse (err: unknown): void {
+  /** @param entry as the engine names it */
+  refuse (err: unknown, entry: string): void {
     const now = performance.now()
     if (now - this.#refused < REFUSAL_EVERY) return
     this.#refused = now
-    for (const { watcher } of this.#followers) watcher?.refused(err)
+    for (const { watcher } of this.#followers) watcher?.refused(err, entry)
   }
 
   read (topics: Iterable<string>, after: number, limit: number): Batch | null | Promise<Batch | null> {

@@ -51,6 +51,9 @@ export interface Watcher {
   /** Nothing is heard for now, because of this. Told once, until `recovered`. */
   failed: (error: unknown) => void
   recovered: () => void
-  /** Somebody else appended what can't be a record: it is left out. */
-  refused: (error: unknown) => void
+  /**
+   * Somebody else appended what can't be a record: it is left out.
+   * @param entry where it is to be found, as the engine names it
+   */
+  refused: (error: unknown, entry: string) => void
 }

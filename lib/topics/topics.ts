@@ -95,7 +95,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
       lost: (last) => { this.#restart(last) },
       failed: (err) => { logger.error({ err }, 'the log can not be followed') },
       recovered: () => { logger.info({}, 'the log is followed again') },
-      refused: (err) => { logger.error({ err }, 'what can not be an event was left out of the log') }
+      refused: (err, entry) => { logger.error({ err, entry }, 'what can not be an event was left out of the log') }
     })
   }
 

@@ -175,7 +175,7 @@ export class NatsLog extends MirroredLog {
       try {
         return [new Record(this.epoch, this.#offsetOf(message.seq), decode(message.string()))]
       } catch (err) {
-        this.mirror.refuse(err)
+        this.mirror.refuse(err, String(message.seq))
         return []
       }
     })

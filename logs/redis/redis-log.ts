@@ -156,7 +156,7 @@ export class RedisLog extends MirroredLog {
         records.push(record)
         this.#size += (record.size - this.#size) / 16
       } catch (err) {
-        this.mirror.refuse(err)
+        this.mirror.refuse(err, id)
       }
     }
     return { records, lostThrough }

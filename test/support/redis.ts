@@ -20,21 +20,22 @@ export function withoutRedis (): string | false {
 }
 
 export class RedisServer {
-  readonly #socket: string
+  /** Its path. */
+  readonly socket: string
   readonly #folder: string
   readonly #args: readonly string[]
   #process: ChildProcess | null = null
 
   /** @param args its options, as on the command line */
   constructor (folder: string, args: readonly string[]) {
-    this.#socket = join(folder, 'socket')
+    this.socket = join(folder, 'socket')
     this.#folder = folder
     this.#args = args
   }
 
   async start (): Promise<void> {
     const child = spawn(locate(SERVER), [
-      '--port', '0', '--unixsocket', this.#socket, '--dir', this.#folder, '--save', '', ...this.#args
+      '--port', '0', '--unixsocket', this.socket, '--dir', this.#folder, '--save', '', ...this.#args
     ], { stdio: 'ignore' })
     this.#process = child
     await this.cli('PING')
@@ -61,7 +62,7 @@ export class RedisServer {
 
   /** What `redis-cli` does with these words. */
   async cli (...words: string[]): Promise<unknown> {
-    const client = new Redis(this.#socket, { lazyConnect: true, retryStrategy: (times) => times < 200 ? 20 : null, maxRetriesPerRequest: null })
+    const client = new Redis(this.socket, { lazyConnect: true, retryStrategy: (times) => times < 200 ? 20 : null, maxRetriesPerRequest: null })
     client.on('error', () => {})
     try {
       return await client.call(words[0] as string, ...words.slice(1))
@@ -73,12 +74,12 @@ export class RedisServer {
   /** A connected client, which goes away with the test. */
   async client (t: Test, kind: Kind): Promise<RedisClient> {
     if (kind === 'ioredis') {
-      const client = new Redis(this.#socket, { maxRetriesPerRequest: null, retryStrategy: () => 50 })
+      const client = new Redis(this.socket, { maxRetriesPerRequest: null, retryStrategy: () => 50 })
       client.on('error', () => {})
       t.teardown(() => { client.disconnect() })
       return client
     }
-    const client = createClient({ socket: { path: this.#socket, reconnectStrategy: () => 50 } })
+    const client = createClient({ socket: { path: this.socket, reconnectStrategy: () => 50 } })
     client.on('error', () => {})
     await client.connect()
     t.teardown(() => { client.destroy() })
