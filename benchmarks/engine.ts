@@ -1,22 +1,22 @@
 /**
- * What the log in Redis costs: the CPU of a delivery beside the memory log, the way of an event through Redis, and how many
- * events a second go through it to one subscriber. Starts a redis-server of its own.
+ * What a log on an engine costs: the CPU of a delivery beside the memory log, and how many events a second go through it to one
+ * subscriber. Starts the engine itself.
  */
-import { spawn } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { freePort } from '../test/support/free-port.ts'
-import { locate } from '../test/support/programs.ts'
 import { Child } from './child.ts'
+import { type Engine, engineOf, startEngine } from './engines.ts'
 import type { Reading } from './readers.ts'
 
 const { values } = parseArgs({
   options: {
+    engine: { type: 'string', default: 'redis' },
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '1000' }
   }
 })
+const engine = engineOf(values.engine)
 const seconds = Number(values.seconds)
 
 const LIFETIME = String(seconds + 60)
@@ -25,8 +25,8 @@ const PATIENCE = 20_000
 interface FanOut { cpu: number, reading: Reading }
 
 /** A node with subscribers, to whom it publishes fifty times a second. */
-async function fanOut (redisPort: number): Promise<FanOut> {
-  const node = new Child('redis-node', [String(redisPort), LIFETIME])
+async function fanOut (engine: Engine, enginePort: number): Promise<FanOut> {
+  const node = new Child('engine-node', [engine, String(enginePort), LIFETIME])
   const port = await node.ask<number>('port', 10_000)
   const clients = new Child('readers', [String(port), '/', values.connections, LIFETIME])
   try {
@@ -45,13 +45,12 @@ async function fanOut (redisPort: number): Promise<FanOut> {
 }
 
 /** A worker publishes, a node hears it, and one subscriber reads it. */
-async function through (redisPort: number): Promise<string> {
-  const node = new Child('redis-node', [String(redisPort), LIFETIME])
-  const worker = new Child('redis-publisher', [String(redisPort), LIFETIME])
+async function through (enginePort: number): Promise<string> {
+  const node = new Child('engine-node', [engine, String(enginePort), LIFETIME])
+  const worker = new Child('engine-publisher', [engine, String(enginePort), LIFETIME])
   const port = await node.ask<number>('port', 10_000)
   const clients = new Child('readers', [String(port), '/', '1', LIFETIME])
   try {
-    const ping = await worker.ask<{ p50: number, p99: number }>('ping', 10_000)
     await clients.ask('open', 5_000)
     await worker.ask('start', 1_000)
     const began = performance.now()
@@ -60,8 +59,7 @@ async function through (redisPort: number): Promise<string> {
     const reading = await complete(clients, published)
     const until = (performance.now() - began) / 1_000
     check(reading, published)
-    return `${Math.round(published / took)} events/s published, ${Math.round(published / until)} events/s read by one subscriber; ` +
-      `a PING takes ${ping.p50.toFixed(2)} ms, p99 ${ping.p99.toFixed(2)}`
+    return `${Math.round(published / took)} events/s published, ${Math.round(published / until)} events/s read by one subscriber`
   } finally {
     await Promise.all([node.stop(), clients.stop(), worker.stop()])
   }
@@ -84,20 +82,18 @@ function median (numbers: number[]): number {
   return numbers.sort((one, other) => one - other)[numbers.length >> 1] as number
 }
 
-const redisPort = await freePort()
-const redis = spawn(locate(['redis-server']), ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', ''], { stdio: 'ignore' })
+const running = await startEngine(engine)
 try {
-  await delay(500)
   const rounds: Array<{ memory: FanOut, remote: FanOut }> = []
-  for (let round = 0; round < Number(values.rounds); round++) rounds.push({ memory: await fanOut(0), remote: await fanOut(redisPort) })
+  for (let round = 0; round < Number(values.rounds); round++) rounds.push({ memory: await fanOut('memory', 0), remote: await fanOut(engine, running.port) })
   const ratios = rounds.map(({ memory, remote }) => remote.cpu / memory.cpu)
   const of = (figure: (fanOut: FanOut) => number, log: 'memory' | 'remote') => median(rounds.map((round) => figure(round[log]))).toFixed(2)
-  console.log(`CPU of a delivery to ${values.connections} subscribers: ${of(({ cpu }) => cpu, 'memory')} µs with the memory log, ${of(({ cpu }) => cpu, 'remote')} µs with Redis; ` +
+  console.log(`CPU of a delivery to ${values.connections} subscribers: ${of(({ cpu }) => cpu, 'memory')} µs with the memory log, ${of(({ cpu }) => cpu, 'remote')} µs with ${engine}; ` +
     `ratio ${median([...ratios]).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`)
   for (const log of ['memory', 'remote'] as const) {
     console.log(`publish to receipt, ${log}: p50 ${of(({ reading }) => reading.p50, log)}, p99 ${of(({ reading }) => reading.p99, log)} ms`)
   }
-  console.log(await through(redisPort))
+  console.log(await through(running.port))
 } finally {
-  redis.kill()
+  await running.stop()
 }
