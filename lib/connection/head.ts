@@ -21,7 +21,8 @@ export function setStreamHeaders (reply: HeadOfReply, { contentType, isNegotiate
     reply.header('content-type', contentType)
     if (isNegotiated) varyBy(reply, (name, value) => reply.header(name, value), 'Accept')
   }
-  if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-cache')
+  // What a proxy compresses it may hold back until it is worth it: haproxy does, and so a stream would never arrive.
+  if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-cache, no-transform')
   // nginx would hold back even the head.
   if (!reply.hasHeader('x-accel-buffering')) reply.header('x-accel-buffering', 'no')
 }

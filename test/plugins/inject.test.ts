@@ -23,7 +23,7 @@ t.test('a finite stream comes back whole', async (t) => {
   const { app, logged } = await build(t, routes)
   const response = await app.inject('/finite')
   t.equal(response.statusCode, 200)
-  t.match(response.headers, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' })
+  t.match(response.headers, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' })
   t.equal(response.body, 'data: first\n\nid: 2\ndata: second\n\n')
   t.match(await logged('stream closed'), { reason: 'server', events: 2, bytes: response.rawPayload.length })
   const posted = await app.inject({ method: 'POST', url: '/text', payload: { a: 1 } })

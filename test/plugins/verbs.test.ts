@@ -22,7 +22,7 @@ t.test('on a stream route', async (t) => {
   t.test('the head is that of an event stream, chunked and not to be buffered', async (t) => {
     const { head, headers, status } = await answerTo(() => {})
     t.equal(status, 200)
-    t.match(headers, { 'content-type': EVENT_STREAM, 'cache-control': 'no-cache', 'x-accel-buffering': 'no', 'transfer-encoding': 'chunked' })
+    t.match(headers, { 'content-type': EVENT_STREAM, 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no', 'transfer-encoding': 'chunked' })
     t.notOk('content-length' in headers)
     t.match(head, /^HTTP\/1\.1 200 OK\r\n/)
   })
@@ -139,7 +139,7 @@ t.test('in an ordinary route', async (t) => {
       return client.response.headers
     }
     t.notOk('content-type' in await headersOf('/chunk', 'a'))
-    t.match(await headersOf('/event', 'data: a\n\n'), { 'content-type': EVENT_STREAM, 'cache-control': 'no-cache', 'x-accel-buffering': 'no' })
+    t.match(await headersOf('/event', 'data: a\n\n'), { 'content-type': EVENT_STREAM, 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' })
     t.match(await headersOf('/init', 'data: a\n\n'), { 'content-type': EVENT_STREAM })
     t.match(await headersOf('/late', ': first\n\ndata: a\n\n'), { 'content-type': EVENT_STREAM }, 'the type is open until the end of the tick')
   })

@@ -2,6 +2,9 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
+// Where Debian has servers: in root's PATH only.
+const FOR_ROOT = ['/usr/sbin']
+
 /**
  * What goes into a test's `skip`: false if there is one of these, or if there has to be and the test shall fail.
  * @param what is not done without it, loudly
@@ -21,7 +24,7 @@ export function locate (names: readonly string[]): string {
 }
 
 function find (names: readonly string[]): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter)
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...FOR_ROOT]
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable)
 }
 

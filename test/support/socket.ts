@@ -8,6 +8,8 @@ import { until } from './until.ts'
 export interface SocketOptions {
   /** Default 127.0.0.1. */
   host?: string
+  /** The address that it comes from. Default: the system's choice. */
+  localAddress?: string
   /** Over TLS, whoever signed the certificate. */
   tls?: boolean
   /** Offered over TLS; default: nothing. */
@@ -134,7 +136,7 @@ export class RawClient {
 
 /** Connects; the connection goes away with the test. */
 export async function connect (t: Test, port: number, options: SocketOptions = {}): Promise<RawClient> {
-  const tcp = net.connect({ host: options.host ?? '127.0.0.1', port, noDelay: true })
+  const tcp = net.connect({ host: options.host ?? '127.0.0.1', port, noDelay: true, ...options.localAddress && { localAddress: options.localAddress } })
   t.teardown(() => { tcp.destroy() })
   await once(tcp, 'connect')
   if (options.tls !== true) return new RawClient(tcp)
