@@ -1,4 +1,7 @@
-/** Pastelli: responses that stay open, as a Fastify plugin. */
+/**
+ * Pastelli: responses that stay open, as a Fastify plugin.
+ * @module pastelli
+ */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { PST_ERR_REGISTERED } from './lib/errors.ts'
@@ -16,10 +19,10 @@ import websocket from './plugins/websocket.ts'
 import stream, { type OwnOptions } from './routes/stream.ts'
 
 /** What `register` takes. */
-export type PastelliOptions = Options<FastifyRequest>
+export interface PastelliOptions extends Options<FastifyRequest> {}
 
 /** What a stream route takes besides Fastify's own route options. */
-export type StreamOptions = OwnOptions<FastifyRequest>
+export interface StreamOptions extends OwnOptions<FastifyRequest> {}
 
 /**
  * Adds `fastify.stream`, `fastify.connections`, `fastify.topics` and the streaming verbs on `reply`.
@@ -46,6 +49,7 @@ export function memoryLog (retention?: Partial<Retention>): Log {
   return new MemoryLog(retention)
 }
 
+/** The plugin, as `register` takes it. */
 const plugin = fp(pastelli, { name: 'pastelli', fastify: '5.x' })
 
 export default plugin

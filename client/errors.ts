@@ -20,6 +20,7 @@ export interface Failure {
   cause?: unknown
 }
 
+/** What ended a stream, or an attempt. */
 export class StreamError extends Error {
   override readonly name = 'StreamError'
   readonly code: StreamErrorCode

@@ -1,4 +1,7 @@
-/** `pastelli/client`: a stream that comes back, in browsers and in Node. */
+/**
+ * `pastelli/client`: a stream that comes back, in browsers and in Node.
+ * @module pastelli/client
+ */
 import { StreamError } from './errors.ts'
 import { overFetch } from './over-fetch.ts'
 import { overWebSocket, webSocketOf } from './over-web-socket.ts'

@@ -34,6 +34,7 @@ export type ClientEvent<Events, Type extends keyof Events & string = keyof Event
  */
 export type ClientState = 'connecting' | 'open' | 'waiting' | 'paused' | 'closed'
 
+/** What is known of a change of state. */
 export interface StateDetail {
   /** What went wrong, with `waiting` and `closed`; nothing did if the server has ended the stream, or you have. */
   error?: unknown
@@ -41,6 +42,7 @@ export interface StateDetail {
   delay?: number
 }
 
+/** How long to wait until the server is asked again, at random up to a bound. */
 export interface RetryOptions {
   /** The bound of the first delay, ms, until the server tells another; it doubles with each failure. @default 1000 */
   delay?: number
@@ -62,6 +64,7 @@ export interface WebSocketLike {
 
 type Awaitable<Value> = Value | PromiseLike<Value>
 
+/** What `connect` takes. */
 export interface ConnectOptions {
   /** @default 'fetch', an event stream */
   transport?: 'fetch' | 'websocket'
@@ -91,6 +94,7 @@ export interface ConnectOptions {
   parse?: (text: string, event: string) => unknown
   /** Something was missed. Also an event of the type `gap`. */
   onGap?: (gap: Gap) => void
+  /** It has another state. */
   onState?: (state: ClientState, detail: StateDetail) => void
   /**
    * A listener failed, or the stream did while nobody iterates.
@@ -116,7 +120,9 @@ export interface ClientStream<Events> extends AsyncIterable<ClientEvent<Events>>
   readonly lastEventId: string | undefined
   /** What closed the stream; undefined if the server or you did so properly. */
   readonly error: unknown
+  /** Calls the listener for each event of the type. */
   on: <Type extends keyof Events & string>(event: Type, listener: (event: ClientEvent<Events, Type>) => void) => this
+  /** Does not call it any more. */
   off: <Type extends keyof Events & string>(event: Type, listener: (event: ClientEvent<Events, Type>) => void) => this
   /** Ends it for good. What waits to be read is dropped. */
   close: () => void

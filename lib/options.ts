@@ -138,13 +138,20 @@ export interface Settings<Request = unknown> extends StreamSettings<Request> {
   websocket: false | Readonly<WebSocketSettings<Request>>
 }
 
+// The names as a parameter of their own, so that the properties keep their documentation.
+type Optional<All, Name extends keyof All = keyof All> = { [Key in Name]?: All[Key] | undefined }
+
 /** What `register` takes. */
-export type Options<Request = unknown> =
-  & { [Name in Exclude<keyof Settings<Request>, 'websocket'>]?: Settings<Request>[Name] | undefined }
-  & { websocket?: false | { [Name in keyof WebSocketSettings<Request>]?: WebSocketSettings<Request>[Name] | undefined } | undefined }
+export interface Options<Request = unknown> extends Optional<Settings<Request>, Exclude<keyof Settings, 'websocket'>> {
+  /**
+   * WebSockets, through @fastify/websocket, which is registered unless the app did that before; false: there are none.
+   * @default {}
+   */
+  websocket?: false | Optional<WebSocketSettings<Request>> | undefined
+}
 
 /** What a stream route takes besides Fastify's own route options. */
-export type StreamOptions<Request = unknown> = { [Name in keyof StreamSettings<Request>]?: StreamSettings<Request>[Name] | undefined }
+export type StreamOptions<Request = unknown> = Optional<StreamSettings<Request>>
 
 /** What clients learn of an error unless the app says more. */
 export function hideError (): unknown {

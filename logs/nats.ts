@@ -1,10 +1,14 @@
-/** `pastelli/nats`: a log in NATS JetStream, for apps on more than one machine. */
+/**
+ * `pastelli/nats`: a log in NATS JetStream, for apps on more than one machine.
+ * @module pastelli/nats
+ */
 import { PST_ERR_OPTION } from '../lib/errors.ts'
 import type { Log } from '../lib/topics/log.ts'
 import type { JetStream } from './nats/client.ts'
 import { NatsLog } from './nats/nats-log.ts'
 import { complete, type LogOptions } from './options.ts'
 
+/** What `natsLog` takes. */
 export interface NatsLogOptions extends LogOptions {
   /** `jetstream(connection)` of `@nats-io/jetstream`. The connection stays yours; let it reconnect for ever. */
   client: JetStream

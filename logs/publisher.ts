@@ -3,6 +3,7 @@ import { draftOf, type PublishOptions } from '../lib/topics/draft.ts'
 import type { Log } from '../lib/topics/log.ts'
 import type { Payload, TopicName } from '../lib/topics/topics.ts'
 
+/** What `publisher` makes. */
 export interface Publisher {
   /**
    * As `app.topics.publish`.

@@ -1,9 +1,13 @@
-/** `pastelli/redis`: a log in Redis, for apps on more than one machine. */
+/**
+ * `pastelli/redis`: a log in Redis, for apps on more than one machine.
+ * @module pastelli/redis
+ */
 import type { Log } from '../lib/topics/log.ts'
 import { complete, type LogOptions } from './options.ts'
 import { lineOf, type RedisClient } from './redis/line.ts'
 import { RedisLog } from './redis/redis-log.ts'
 
+/** What `redisLog` takes. */
 export interface RedisLogOptions extends LogOptions {
   /**
    * A client of `ioredis`, or a connected one of `redis`. It stays yours: it publishes and reads older events, and its

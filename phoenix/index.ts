@@ -1,4 +1,7 @@
-/** `pastelli/phoenix`: Phoenix channels, for the clients of that framework. */
+/**
+ * `pastelli/phoenix`: Phoenix channels, for the clients of that framework.
+ * @module pastelli/phoenix
+ */
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Limits } from '../lib/connection/limits.ts'
@@ -45,6 +48,7 @@ export function broadcast (fastify: Pick<FastifyInstance, 'topics'>, topic: stri
   return publish(fastify.topics, topic, event, payload)
 }
 
+/** The plugin, as `register` takes it: any number of times, each on a path of its own. */
 const plugin = fp(phoenix, { name: 'pastelli/phoenix', fastify: '5.x', dependencies: ['pastelli'], encapsulate: true })
 
 export default plugin

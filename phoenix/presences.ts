@@ -8,6 +8,7 @@ export interface Meta { phx_ref: string, phx_ref_prev?: string, [field: string]:
 /** Presences by key, as clients get them. Made without a prototype: a key may be `__proto__`. */
 export type PresenceList = Record<string, { metas: Meta[] }>
 
+/** Who came and who left. */
 export interface PresenceDiff { joins: PresenceList, leaves: PresenceList }
 
 /** Metas by key and by whom they are of. */

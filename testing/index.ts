@@ -1,4 +1,7 @@
-/** `pastelli/testing`: opens a stream on an app and reads it as a client does. */
+/**
+ * `pastelli/testing`: opens a stream on an app and reads it as a client does.
+ * @module pastelli/testing
+ */
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { FastifyInstance } from 'fastify'
@@ -6,6 +9,7 @@ import { type Answer, type OpenStream, ReadStream } from './read-stream.ts'
 
 export type { OpenStream, StreamEnd, StreamEvent } from './read-stream.ts'
 
+/** What is asked for, and how. */
 export interface OpenOptions {
   /** The path; it may carry a query of its own. */
   url: string

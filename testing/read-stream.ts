@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import { createParser } from 'eventsource-parser'
 
+/** One event, as its client reads it. */
 export interface StreamEvent {
   /** `message` unless the server said otherwise. */
   event: string

@@ -28,6 +28,7 @@ import type { Transport, TransportName } from './transport.ts'
  */
 export interface ConnectionState {}
 
+/** One open client, whatever carries it. What answers with `Sent` goes out in the order of the calls. */
 export class Connection<State extends object = ConnectionState> extends Sender {
   /** Made by the server, unguessable, ASCII. */
   readonly id: string
@@ -86,6 +87,7 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     return this.#state
   }
 
+  /** Another object in its place. */
   set state (state: State) {
     this.#state = state
   }
@@ -95,6 +97,7 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     return this.#name
   }
 
+  /** @throws PST_ERR_ARGUMENT */
   set name (name: string | null) {
     if (name !== null && typeof name !== 'string') throw new PST_ERR_ARGUMENT('name', 'a string or null', typeof name)
     const before = this.#name

@@ -18,6 +18,7 @@ export abstract class Lifecycle {
   #closed: Deferred<CloseReason> | null = null
   #links: AbortSignal[] | null = null
 
+  /** Where it is in its life. */
   get phase (): Phase {
     return this.#phase
   }

@@ -18,6 +18,7 @@ export const CLOSE_REASONS = [
   'error'
 ] as const
 
+/** Why a connection ended; the first reason wins. */
 export type CloseReason = typeof CLOSE_REASONS[number]
 
 /** @throws PST_ERR_REASON */

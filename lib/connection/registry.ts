@@ -6,6 +6,7 @@ import type { Connection } from './connection.ts'
 import type { Log } from './host.ts'
 import { CLOSE_REASONS, type CloseReason } from './reasons.ts'
 
+/** What the registry emits. */
 export interface RegistryEvents {
   /** A response was taken over. */
   open: [connection: Connection]
@@ -13,6 +14,7 @@ export interface RegistryEvents {
   close: [connection: Connection, reason: CloseReason]
 }
 
+/** The open connections, iterable in the order in which they opened. */
 export class Registry extends EventEmitter<RegistryEvents> {
   readonly #log: Log
   // A Map iterates in the order in which the connections opened, also while some leave.
@@ -29,6 +31,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#log = log
   }
 
+  /** How many are open. */
   get size (): number {
     return this.#byId.size
   }
@@ -43,6 +46,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     return this.#byId.values()
   }
 
+  /** The one with this id, while it is open. */
   get (id: string): Connection | undefined {
     return this.#byId.get(id)
   }

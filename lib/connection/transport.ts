@@ -2,6 +2,7 @@
 import type { Frame, SharedBytes } from '../wire/frame.ts'
 import type { CloseReason } from './reasons.ts'
 
+/** What carries a connection. `response`: HTTP/1.0, a pipelined response, or `inject()`. */
 export type TransportName = 'http1' | 'http2' | 'response' | 'websocket' | 'longpoll'
 
 /** The slack of what takes bytes in a later turn: TLS, HTTP/2. */

@@ -4,6 +4,7 @@ import { PST_ERR_FIELD, PST_ERR_TOPIC } from '../errors.ts'
 import { encodeData, encodeEvent, type EventFields } from '../wire/event-stream.ts'
 import type { Draft } from './record.ts'
 
+/** What `publish` takes besides the topic and the data. */
 export interface PublishOptions extends EventFields {
   /** A connection that does not get it; or the id of one, or the name of some, which still holds when they come back. */
   except?: Connection | string | undefined

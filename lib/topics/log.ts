@@ -34,6 +34,7 @@ export interface Log {
   earliest: (topics: Iterable<string>) => number
 }
 
+/** What `read` gives. */
 export interface Batch {
   records: readonly Record[]
   /** Every record of the topics up to this offset has been given, by this read or before. */
@@ -50,6 +51,7 @@ export interface Watcher {
   lost: (last: Position) => void
   /** Nothing is heard for now, because of this. Told once, until `recovered`. */
   failed: (error: unknown) => void
+  /** After `failed`: it is followed again. */
   recovered: () => void
   /**
    * Somebody else appended what can't be a record: it is left out.

@@ -22,6 +22,7 @@ export interface Draft {
   ends?: 'server' | 'error' | undefined
 }
 
+/** What is in the log for one published event. */
 export class Record implements Readonly<Draft & StoredEvent> {
   readonly offset: number
   /** Its position, and the client's next `Last-Event-ID`. */

@@ -5,6 +5,7 @@ import { Queue } from './queue.ts'
 import type { Record } from './record.ts'
 import { Watermarks } from './watermarks.ts'
 
+/** How much a log in memory retains: up to the first of these bounds. */
 export interface Retention {
   /** @default 10000 */
   events: number

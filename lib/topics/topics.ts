@@ -32,6 +32,7 @@ export type TopicName = [keyof TopicMap] extends [never] ? string : keyof TopicM
 /** What is published on a topic. */
 export type Payload<Topic extends string> = Topic extends keyof TopicMap ? TopicMap[Topic] : unknown
 
+/** What `subscribe` takes besides the topics. */
 export interface SubscribeOptions<Topic extends string = string> {
   /**
    * Where a client starts that brings no `Last-Event-ID`: behind this position, or `earliest`, with everything retained.
@@ -42,6 +43,7 @@ export interface SubscribeOptions<Topic extends string = string> {
   filter?: ((event: Topic extends string ? TopicEvent<Topic, Payload<Topic>> : never) => boolean) | null | undefined
 }
 
+/** What `app.topics` emits. */
 export interface TopicsEvents {
   /** The topic has its first subscriber. */
   active: [topic: TopicName]
@@ -64,6 +66,7 @@ export interface Remains {
 
 const EARLIEST = 'earliest'
 
+/** What is published in an app, and to whom it goes. */
 export class Topics extends EventEmitter<TopicsEvents> {
   readonly #feed: Feed
   readonly #fanOut: FanOut

@@ -15,6 +15,7 @@ export interface EventFields {
   retry?: number | undefined
 }
 
+/** What an event may have besides its data. */
 export interface EventOptions extends EventFields {
   /** The client's next `Last-Event-ID`. An empty string resets it. */
   id?: string | number | undefined

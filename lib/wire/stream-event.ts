@@ -2,6 +2,7 @@
 import { PST_ERR_FIELD } from '../errors.ts'
 import type { EventOptions } from './event-stream.ts'
 
+/** What `event()` takes. */
 export interface StreamEventFields<Data = unknown, Type extends string | undefined = string | undefined> extends EventOptions {
   event?: Type
   /** Text goes out verbatim, everything else as JSON. Absent: the block has none, or, if it has a type, an empty one. */
@@ -12,6 +13,7 @@ export interface StreamEventFields<Data = unknown, Type extends string | undefin
 
 const FIELDS = ['data', 'event', 'id', 'retry', 'comment']
 
+/** What `event()` makes. */
 export class StreamEvent<Data = unknown, Type extends string | undefined = string | undefined> {
   // Not optional here: what has no type is none of those that have one.
   readonly fields: Readonly<StreamEventFields<Data, Type>> & { readonly event: Type }

@@ -21,6 +21,7 @@ export interface NodeRedis {
   on: (event: 'error', listener: (error: unknown) => void) => unknown
 }
 
+/** A client of `ioredis`, or a connected one of `redis`. */
 export type RedisClient = Ioredis | NodeRedis
 
 export interface Line {
