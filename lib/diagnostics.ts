@@ -1,5 +1,5 @@
 /** What Pastelli tells on channels of `node:diagnostics_channel`. While nobody listens, that costs a look at a flag. */
-import { type Channel, channel } from 'node:diagnostics_channel'
+import { type Channel, channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Connection } from './connection/connection.ts'
 import type { CloseReason } from './connection/reasons.ts'
 import type { Registry } from './connection/registry.ts'
@@ -49,6 +49,13 @@ export const gapped = typed('pastelli:connection:gap')
 export const replayed = typed('pastelli:connection:replay')
 export const published = typed('pastelli:topics:publish')
 export const delivered = typed('pastelli:topics:delivery')
+
+/** Listens on a channel, for all apps in the process. Answers how to end that. What the listener throws ends the process. */
+export function listen<const Name extends keyof DiagnosticsMessages> (name: Name, listener: (message: DiagnosticsMessages[Name]) => void): () => void {
+  const heard = (message: unknown) => { listener(message as DiagnosticsMessages[Name]) }
+  subscribe(name, heard)
+  return () => { unsubscribe(name, heard) }
+}
 
 function typed<Name extends keyof DiagnosticsMessages> (name: Name): Typed<DiagnosticsMessages[Name]> {
   return channel(name) as unknown as Typed<DiagnosticsMessages[Name]>

@@ -1,7 +1,7 @@
 /** What is told on the channels of `node:diagnostics_channel`. */
-import { subscribe as listen, unsubscribe } from 'node:diagnostics_channel'
 import t, { type Test } from 'tap'
 import { type DiagnosticsMessages, memoryLog } from '../index.ts'
+import { listen } from '../lib/diagnostics.ts'
 import { connect } from './support/socket.ts'
 import { start } from './support/server.ts'
 import { subscribe } from './support/subscriber.ts'
@@ -13,9 +13,7 @@ type Name = keyof DiagnosticsMessages
 // All that is told on a channel while the test runs.
 function hear<const Heard extends Name> (t: Test, name: Heard): Array<DiagnosticsMessages[Heard]> {
   const messages: Array<DiagnosticsMessages[Heard]> = []
-  const listener = (message: unknown) => { messages.push(message as DiagnosticsMessages[Heard]) }
-  listen(name, listener)
-  t.teardown(() => { unsubscribe(name, listener) })
+  t.teardown(listen(name, (message) => { messages.push(message) }))
   return messages
 }
 
