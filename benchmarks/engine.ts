@@ -55,7 +55,7 @@ async function through (enginePort: number): Promise<string> {
     await worker.ask('start', 1_000)
     const began = performance.now()
     await delay(seconds * 1_000)
-    const { published, seconds: took } = await worker.ask<{ published: number, seconds: number }>('stop', 1_000)
+    const { published, seconds: took } = await worker.ask<{ published: number, seconds: number }>('stop', PATIENCE)
     const reading = await complete(clients, published)
     const until = (performance.now() - began) / 1_000
     check(reading, published)

@@ -32,8 +32,7 @@ const BETWEEN = 50
 /** @throws an error whose message says what to do */
 export async function findRedis (url: string | undefined): Promise<Engine> {
   if (url !== undefined && url !== '') return await connect(url, TRIES.given, async () => {})
-  const version = await versionOf('redis-server')
-  if (version < 7) throw new Error(`The redis-server in PATH is of version ${version}, and this cluster needs 7 or newer.`)
+  await promisify(execFile)('redis-server', ['--version']).catch(() => { throw new Error(MISSING) })
   const port = await freePort()
   // In a process group of its own: Ctrl-C shall not take it from the nodes before they have ended.
   const guard = spawn('/bin/sh', ['-c', GUARD, 'sh', '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], {
@@ -50,12 +49,15 @@ async function connect (url: string, tries: number, stop: () => Promise<void>): 
   let isThere = false
   const client = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: (times) => isThere || times < tries ? BETWEEN : null })
   client.on('error', () => {})   // what fails for that says so
-  try {
-    await client.ping()
-  } catch {
+  const name = client.options.path ?? `${client.options.host}:${client.options.port}`
+  const fail = async (message: string) => {
+    client.disconnect()
     await stop()
-    throw new Error(`No Redis answers at ${client.options.path ?? `${client.options.host}:${client.options.port}`}.`)
+    throw new Error(message)
   }
+  const about = await client.info('server').catch(() => fail(`No Redis answers at ${name}.`))
+  const [, version = '?'] = /redis_version:(\S+)/.exec(about) ?? []
+  if (parseInt(version) < 7) await fail(`The Redis at ${name} is of version ${version}, and this cluster needs 7 or newer.`)
   isThere = true
   return {
     url,
@@ -64,15 +66,6 @@ async function connect (url: string, tries: number, stop: () => Promise<void>): 
       client.disconnect()
       await stop()
     }
-  }
-}
-
-async function versionOf (program: string): Promise<number> {
-  try {
-    const { stdout } = await promisify(execFile)(program, ['--version'])
-    return Number(/v=(\d+)/.exec(stdout)?.[1])
-  } catch {
-    throw new Error(MISSING)
   }
 }
 

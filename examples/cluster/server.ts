@@ -17,29 +17,30 @@ try {
 }
 
 async function run ({ url, client, stop: stopRedis }: Engine): Promise<void> {
-  // No app here: the nodes hear of each other from outside.
-  const { publish } = publisher(await redisLog({ client, ...LOG }))
-  const tell = (roll: Roll) => {
-    Promise.resolve(publish(ROLL, roll, { event: 'nodes' })).catch((err: Error) => { console.error(err.message) })
-  }
-  const supervisor = new Supervisor(url, tell)
-  const balancer = balance(() => supervisor.ports)
+  try {
+    // No app here: what becomes of the nodes is published from outside.
+    const { publish } = publisher(await redisLog({ client, ...LOG }))
+    const supervisor = new Supervisor(url, (roll: Roll) => {
+      Promise.resolve(publish(ROLL, roll, { event: 'nodes' })).catch((err: Error) => { console.error(err.message) })
+    })
+    const balancer = balance(() => supervisor.ports).listen(Number(PORT), HOST)
+    await once(balancer, 'listening')
 
-  let isStopping = false
-  const stop = async () => {
-    isStopping = true
-    balancer.close()
-    await supervisor.stop()   // ends the streams, and lets their pages come back to the next cluster
+    let isStopping = false
+    const stop = async () => {
+      isStopping = true
+      balancer.close()
+      await supervisor.stop()   // ends the streams, and lets their pages come back to the next cluster
+      await stopRedis()
+    }
+    // Who runs it by npm gets a Ctrl-C twice.
+    const onSignal = () => { if (!isStopping) void stop() }
+    process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+
+    await supervisor.start()
+    if (!isStopping) console.log(`Three nodes of Pastelli, one app: http://localhost:${(balancer.address() as AddressInfo).port}`)
+  } catch (err) {
     await stopRedis()
+    throw err
   }
-  // Who runs it by npm gets a Ctrl-C twice.
-  const onSignal = () => { if (!isStopping) void stop() }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
-
-  await supervisor.start()
-  if (isStopping) return
-  balancer.listen(Number(PORT), HOST)
-  await once(balancer, 'listening')
-  const { port } = balancer.address() as AddressInfo
-  console.log(`Three nodes of Pastelli, one app: http://localhost:${port}`)
 }

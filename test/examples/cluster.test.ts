@@ -281,6 +281,10 @@ t.test('killed itself, it leaves no process behind', { skip }, async (t) => {
 t.test('it takes the Redis that it is given, and leaves that as it is', { skip }, async (t) => {
   const redis = await startRedis(t)
   const cluster = startCluster(t, { REDIS_URL: redis.socket, PATH: tmpdir() })
+  const port = /\d+$/.exec(await cluster.origin())?.[0] as string
+  const second = startCluster(t, { REDIS_URL: redis.socket, PORT: port })
+  t.same(await second.exited, [1, null])
+  t.match(second.complaints, /^listen EADDRINUSE: .*\n$/, 'a port that is taken is an error, and its end')
   await leavesNothing(t, cluster, await cluster.origin(), () => process.kill(cluster.pid, 'SIGTERM'))
   t.ok(Number(await redis.cli('XLEN', '{cluster}:log')) > 0)
 })
