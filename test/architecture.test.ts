@@ -82,6 +82,12 @@ const ROOMS: Room[] = [
     why: 'client has nothing of the server but types, and runs in browsers',
   },
   {
+    files: /^cli\//,
+    house: /^(cli\/|client\/index\.ts$)/,
+    packages: ['cli-progress', 'commander', 'eventsource-parser'],
+    why: 'cli is a package of its own, which has only the client compiled along',
+  },
+  {
     files: /^phoenix\//,
     house: /^(phoenix|lib)\/|^plugins\/reply\.ts$/,
     houseTypes: /^(routes|plugins)\//,
@@ -188,6 +194,7 @@ t.test('a right arrow passes', async (t) => {
     ['logs/redis/redis-log.ts', "import { Record } from '../../lib/topics/record.ts'"],
     ['client/event-stream.ts', "import { createParser } from 'eventsource-parser'"],
     ['client/index.ts', "import type { CloseReason } from '../lib/connection/reason.ts'"],
+    ['cli/tail.ts', "import { connect } from '../client/index.ts'\nimport { Command } from 'commander'\nimport http from 'node:http'"],
     ['phoenix/websocket.ts', "import fp from 'fastify-plugin'\nimport type {} from '../routes/stream.ts'\nimport { connect } from '../plugins/reply.ts'"],
     ['examples/clock/server.ts', "import pastelli from '../../index.ts'\nimport cors from '@fastify/cors'"],
   ]
@@ -231,6 +238,10 @@ t.test('a wrong arrow is found, however it is written', async (t) => {
     ['client/index.ts', "import { encodeEvent } from '../lib/wire/event-stream.ts'"],
     ['client/index.ts', "import { once } from 'node:events'"],
     ['client/index.ts', "import WebSocket from 'ws'"],
+    ['cli/tail.ts', "import { parseJson } from '../client/event-stream.ts'"],
+    ['cli/tail.ts', "import type { Gap } from '../lib/topics/gap.ts'"],
+    ['cli/tail.ts', "import WebSocket from 'ws'"],
+    ['client/index.ts', "import { why } from '../cli/reasons.ts'"],
     ['examples/clock/server.ts', "import { Connection } from '../../lib/connection/connection.ts'"],
     ['utils/helper.ts', ''],
   ]
