@@ -28,17 +28,22 @@ export const overWebSocket: Transport = (link) => new Promise((resolve, reject) 
   }
   signal.addEventListener('abort', leave)
   socket.binaryType = 'arraybuffer'
-  socket.onopen = link.opened
-  socket.onerror = () => {}   // what there is to know comes with its close
-  socket.onmessage = ({ data }: { data: unknown }) => {
-    link.heard()
-    read(data, link)
-  }
-  socket.onclose = ({ code, reason }: { code: number, reason: string }) => {
+  const end = ({ code, reason }: { code: number, reason: string }) => {
     signal.removeEventListener('abort', leave)
     if (code === NORMAL) resolve(true)
     else reject(new StreamError('PST_ERR_CUT', `The WebSocket closed with ${code} ${reason}`.trim(), { closeCode: code, isFinal: !COME_BACK.includes(code) }))
   }
+  // What there is to know comes with its close. But Node's, before 24, has none for one that never opened.
+  socket.onerror = () => { setTimeout(end, 0, { code: 1006, reason: '' }) }
+  socket.onopen = () => {
+    socket.onerror = () => {}
+    link.opened()
+  }
+  socket.onmessage = ({ data }: { data: unknown }) => {
+    link.heard()
+    read(data, link)
+  }
+  socket.onclose = end
 })
 
 function read (message: unknown, link: Link): void {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import type { ConnectOptions } from '../../client/index.ts'
+import type { ConnectOptions, WebSocketLike } from '../../client/index.ts'
 import { open, overWebSocket } from '../support/client.ts'
 import { openGate } from '../support/gate.ts'
 import { start } from '../support/server.ts'
@@ -115,3 +115,23 @@ for (const [name, options] of TRANSPORTS) {
     t.equal(client.stream.state, 'closed')
   })
 }
+
+await t.test('a WebSocket that fails without a close, as Node\'s may, is asked for again', async (t) => {
+  let asked = 0
+  class Failing implements WebSocketLike {
+    binaryType = 'blob'
+    onopen = null
+    onmessage = null
+    onclose = null
+    onerror: WebSocketLike['onerror'] = null
+    constructor () {
+      asked++
+      setImmediate(() => { this.onerror?.(undefined as never) })
+    }
+
+    close (): void {}
+  }
+  const client = open(t, 'ws://127.0.0.1', { transport: 'websocket', WebSocket: Failing })
+  t.match(await client.becomes('waiting'), { error: { code: 'PST_ERR_CUT', closeCode: 1006 } })
+  await until(() => asked > 1)
+})
