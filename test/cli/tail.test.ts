@@ -102,7 +102,7 @@ t.test('--verbose shows comments and answers, --timestamps when each came', asyn
     t.match(line, /^\d{4}-\d\d-\d\dT[\d:.]+Z {2}(?::|message {2}\S+ {2}1)/)
     t.ok(line > before)
   }
-  t.ok(asJson.objects.every(({ at, comment, data }) => typeof at === 'string' && at >= before && (comment === '' || data === 1)))
+  t.ok(asJson.objects.every(({ at, comment, data }) => typeof at === 'string' && at >= before && (typeof comment === 'string' || data === 1)))
   t.equal(tail.err, 'pastelli: 200 OK, text/event-stream; charset=utf-8\npastelli: open\n')
 })
 
@@ -143,7 +143,7 @@ t.test('over a WebSocket whatever comes is printed', async (t) => {
           connection.chunk('text')
           connection.chunk(Buffer.from([1, 2, 3]))
           connection.event({ n: 1 }, { event: 'note', id: '7' })
-          connection.event(request.headers['x-tag'])
+          connection.event(request.headers['x-tag'] ?? 'nobody')
           connection.close()
         }
       }
@@ -157,8 +157,11 @@ t.test('over a WebSocket whatever comes is printed', async (t) => {
   const asJson = run(t, ['tail', origin, '--json'], WEB_SOCKETS)
   t.equal(await asJson.ends(), 0)
   t.same(asJson.objects, [
-    { event: 'message', data: 'text' }, { event: 'message', data: { base64: 'AQID' } }, { event: 'note', id: '7', data: { n: 1 } }
-  ].concat(asJson.objects.slice(3) as never))
+    { event: 'message', data: 'text' },
+    { event: 'message', data: { base64: 'AQID' } },
+    { event: 'note', id: '7', data: { n: 1 } },
+    { event: 'message', data: 'nobody' }
+  ])
   const refused = run(t, ['tail', `${origin}/refused`], WEB_SOCKETS)
   t.equal(await refused.ends(), 1)
   t.equal(refused.err, 'pastelli: no WebSocket there, or it was cut\n')
