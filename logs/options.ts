@@ -11,11 +11,13 @@ export interface LogOptions {
   age?: number | undefined
   /** ms. After so long without the engine a publish fails with PST_ERR_LOG; so does a read. @default 5000 */
   timeout?: number | undefined
+  /** ms. A process that has died without a goodbye is noticed by the others after so long, or half as long again at most. @default 10000 */
+  nodeTimeout?: number | undefined
   /** Of the newest events, so many are in this process's memory as well. @default { events: 10_000, bytes: 4 * 2 ** 20 } */
   memory?: { events?: number | undefined, bytes?: number | undefined } | undefined
 }
 
-const DEFAULTS = { name: 'pastelli', events: 100_000, age: 86_400_000, timeout: 5_000, memory: {} }
+const DEFAULTS = { name: 'pastelli', events: 100_000, age: 86_400_000, timeout: 5_000, nodeTimeout: 10_000, memory: {} }
 const MEMORY = { events: 10_000, bytes: 4 * 1024 * 1024 }
 
 // What a timer of Node can hold.
@@ -34,13 +36,15 @@ export function complete<Given extends LogOptions> (log: string, given: Given, r
   if (typeof options.memory !== 'object' || options.memory === null) throw new PST_ERR_OPTION('memory', 'an object', show(options.memory))
   checkNames(options.memory, Object.keys(MEMORY))
   const memory = { ...MEMORY, ...defined(options.memory) }
-  const counts = [['events', options.events], ['age', options.age], ['timeout', options.timeout], ['memory.events', memory.events], ['memory.bytes', memory.bytes]] as const
+  const counts = [['events', options.events], ['age', options.age], ['timeout', options.timeout], ['nodeTimeout', options.nodeTimeout], ['memory.events', memory.events], ['memory.bytes', memory.bytes]] as const
   for (const [name, value] of counts) {
     if (!Number.isSafeInteger(value) || value < 1) throw new PST_ERR_OPTION(name, 'a positive integer', show(value))
   }
-  if (options.timeout > MAX_TIMEOUT) throw new PST_ERR_OPTION('timeout', `an integer of milliseconds from 1 to ${MAX_TIMEOUT}`, show(options.timeout))
-  const { name, events, age, timeout } = options
-  return { name, events, age, timeout, mirror: { events: Math.min(memory.events, events), bytes: memory.bytes, age } }
+  for (const name of ['timeout', 'nodeTimeout'] as const) {
+    if (options[name] > MAX_TIMEOUT) throw new PST_ERR_OPTION(name, `an integer of milliseconds from 1 to ${MAX_TIMEOUT}`, show(options[name]))
+  }
+  const { name, events, age, timeout, nodeTimeout } = options
+  return { name, events, age, timeout, nodeTimeout, mirror: { events: Math.min(memory.events, events), bytes: memory.bytes, age } }
 }
 
 function checkNames (options: object, names: readonly string[]): void {

@@ -22,11 +22,14 @@ const PATIENCE = 3_000
 
 export class Tail<Own extends Closable, Place, News> {
   readonly #listener: Listener<Own, Place, News>
+  readonly #wait: number
   readonly #end = new AbortController()
   readonly #ended: Promise<void>
 
-  constructor (listener: Listener<Own, Place, News>) {
+  /** @param wait how long a connection is waited on, and how often there is a look, ms */
+  constructor (listener: Listener<Own, Place, News>, wait = WAIT) {
     this.#listener = listener
+    this.#wait = wait
     this.#ended = this.#run()
   }
 
@@ -59,8 +62,9 @@ export class Tail<Own extends Closable, Place, News> {
 
   async #hear (own: Own): Promise<void> {
     for (let looked = performance.now(); !this.#isStopped;) {
-      const isDue = this.#listener.heard(await this.#answer(this.#listener.hear(own, WAIT), WAIT + PATIENCE))
-      if (!isDue && performance.now() - looked < WAIT) continue
+      const rest = Math.max(1, Math.ceil(looked + this.#wait - performance.now()))
+      const isDue = this.#listener.heard(await this.#answer(this.#listener.hear(own, rest), rest + PATIENCE))
+      if (!isDue && performance.now() - looked < this.#wait) continue
       this.#listener.found(await this.#answer(this.#listener.look(own), PATIENCE))
       looked = performance.now()
     }

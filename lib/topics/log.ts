@@ -1,4 +1,5 @@
 /** The contract of a log: what topics need of the engine that keeps their events. */
+import type { Nodes } from '../cluster/nodes.ts'
 import type { Position } from './position.ts'
 import type { Draft, Record } from './record.ts'
 
@@ -32,6 +33,8 @@ export interface Log {
   isTrimmed: (topics: Iterable<string>, after: number) => boolean
   /** The least `after` for which `read` gives everything that is retained of these topics. */
   earliest: (topics: Iterable<string>) => number
+  /** How the processes that share it know of each other. Absent: presence and targeted sends know of one process. */
+  readonly nodes?: Nodes | undefined
 }
 
 /** What `read` gives. */

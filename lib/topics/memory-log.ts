@@ -1,4 +1,5 @@
 /** The log in this process's memory: the newest events, bounded by number, bytes and age. */
+import { LocalNodes } from '../cluster/local-nodes.ts'
 import { makeId } from '../connection/id.ts'
 import { PST_ERR_OPTION } from '../errors.ts'
 import { count, show } from '../options.ts'
@@ -8,6 +9,7 @@ import { DEFAULTS, Retained, type Retention } from './retained.ts'
 
 export class MemoryLog implements Log {
   readonly epoch = makeId().slice(0, 8)
+  readonly nodes = new LocalNodes()
   readonly #retained: Retained
   readonly #byKey = new Map<string, Record>()
   readonly #now: () => number

@@ -4,12 +4,14 @@ import { type Draft, Record } from '../../lib/topics/record.ts'
 import type { Retention } from '../../lib/topics/retained.ts'
 import type { Block } from '../blocks.ts'
 import { MirroredLog } from '../mirrored-log.ts'
+import { RemoteNodes } from '../nodes/remote-nodes.ts'
 import { Tail } from '../tail.ts'
 import { unavailable } from '../unavailable.ts'
 import { Appender, makeEpoch, type Names } from './appender.ts'
 import { decode, type Entry } from './entry.ts'
 import { type Line, run } from './line.ts'
 import { idOf, MAX_SEQUENCE, offsetOf, offsetUpTo } from './place.ts'
+import { RedisExchange } from './redis-exchange.ts'
 import { LOOK } from './scripts.ts'
 
 export interface Settings {
@@ -17,6 +19,7 @@ export interface Settings {
   readonly events: number
   readonly age: number
   readonly timeout: number
+  readonly nodeTimeout: number
   readonly mirror: Retention
 }
 
@@ -32,6 +35,7 @@ const BLOCK_BYTES = 512 * 1024
 const LOOK_EVERY = 100
 
 export class RedisLog extends MirroredLog {
+  readonly nodes: RemoteNodes<Line>
   readonly #line: Line
   readonly #settings: Settings
   readonly #appender: Appender
@@ -50,6 +54,8 @@ export class RedisLog extends MirroredLog {
     this.#settings = settings
     this.#appender = new Appender(line, settings.names, settings.events, settings.age, settings.timeout)
     this.#lookEvery = Math.max(LOOK_EVERY, settings.events / LOOK_EVERY)
+    const { names: { prefix }, nodeTimeout: ttl, timeout } = settings
+    this.nodes = new RemoteNodes({ ttl, timeout }, (id) => new RedisExchange(line, prefix, id, ttl), () => RedisExchange.isUsed(line, prefix))
   }
 
   /**

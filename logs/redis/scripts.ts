@@ -123,6 +123,6 @@ local oldest = now['first-entry']
 return { epoch, now['last-generated-id'], now['entries-added'], now['length'], oldest and oldest[1] or '' }
 `)
 
-function script (text: string): Script {
+export function script (text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
