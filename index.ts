@@ -11,6 +11,7 @@ import { MemoryLog } from './lib/topics/memory-log.ts'
 import type { Retention } from './lib/topics/retained.ts'
 import connections from './plugins/connections.ts'
 import host from './plugins/host.ts'
+import presence from './plugins/presence.ts'
 import reply from './plugins/reply.ts'
 import shutdown from './plugins/shutdown.ts'
 import strayBytes from './plugins/stray-bytes.ts'
@@ -25,14 +26,16 @@ export interface PastelliOptions extends Options<FastifyRequest> {}
 export interface StreamOptions extends OwnOptions<FastifyRequest> {}
 
 /**
- * Adds `fastify.stream`, `fastify.connections`, `fastify.topics` and the streaming verbs on `reply`.
+ * Adds `fastify.stream`, `fastify.connections`, `fastify.topics`, `fastify.presence` and the streaming verbs on `reply`.
  * @throws PST_ERR_OPTION, PST_ERR_REGISTERED
  */
 async function pastelli (fastify: FastifyInstance, options: PastelliOptions): Promise<void> {
   if (fastify.hasDecorator('connections')) throw new PST_ERR_REGISTERED()
   const settings = parseOptions(options)
   await fastify.register(connections)
-  await fastify.register(topics, { settings })
+  const log = settings.log ?? new MemoryLog()
+  await fastify.register(topics, { settings, log })
+  await fastify.register(presence, { log })
   await fastify.register(host, { settings })
   await fastify.register(websocket, { settings })
   await fastify.register(shutdown)
@@ -57,6 +60,7 @@ export { plugin as pastelli }
 export { describeStream } from './routes/describe.ts'
 export { event } from './lib/wire/stream-event.ts'
 export type {} from './plugins/connections.ts'
+export type {} from './plugins/presence.ts'
 export type {} from './plugins/reply.ts'
 export type {} from './plugins/topics.ts'
 export type { Connection, ConnectionState } from './lib/connection/connection.ts'
@@ -66,6 +70,9 @@ export type { DiagnosticsMessages } from './lib/diagnostics.ts'
 export type { CloseReason } from './lib/connection/reasons.ts'
 export type { Registry, RegistryEvents } from './lib/connection/registry.ts'
 export type { TransportName } from './lib/connection/transport.ts'
+export type { Nodes, NodeWatcher, OwnNode } from './lib/cluster/nodes.ts'
+export type { Presence, PresenceEvents, PresenceMember } from './lib/cluster/presence.ts'
+export type { SendOptions, SendTarget } from './lib/cluster/sends.ts'
 export type { GapReason } from './lib/topics/gap.ts'
 export type { PublishOptions } from './lib/topics/draft.ts'
 export type { Batch, Watcher } from './lib/topics/log.ts'

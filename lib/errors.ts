@@ -41,6 +41,14 @@ export const PST_ERR_ID = createError(
 export const PST_ERR_LOG = createError<[why: string]>(
   'PST_ERR_LOG', 'The log is not available: %s', 503)
 
+/** What a connection is to be present with. */
+export const PST_ERR_PRESENCE = createError<[most: string, size: string]>(
+  'PST_ERR_PRESENCE', 'What a connection is present with must have at most %s bytes as JSON, got %s', 500, RangeError)
+
+/** Not all nodes have answered whether a connection has taken an event. It may have. */
+export const PST_ERR_SEND = createError<[why: string]>(
+  'PST_ERR_SEND', 'It is not known who has taken the event: %s', 503)
+
 /** What was given to a verb is not what it takes. */
 export const PST_ERR_ARGUMENT = createError<[verb: string, rule: string, type: string]>(
   'PST_ERR_ARGUMENT', '%s takes %s, got a value of the type %s', 500, TypeError)

@@ -17,14 +17,14 @@ declare module 'fastify' {
 }
 
 function host (fastify: FastifyInstance, { settings }: { settings: Readonly<Settings> }, done: () => void): void {
-  const { connections: registry, topics } = fastify
+  const { connections: registry, topics, presence } = fastify
   const clock = new Clock(registry)
   clock.cover(settings)
   const producers = new Producers(topics, fastify.log)
-  fastify.decorate(kHost, { settings, registry, clock, topics, producers, limits: [new Limits(settings)], formats: new Formats(settings.formats), events: null })
+  fastify.decorate(kHost, { settings, registry, clock, topics, presence, producers, limits: [new Limits(settings)], formats: new Formats(settings.formats), events: null })
   fastify.addHook('preClose', async () => { producers.stop() })
   fastify.addHook('onClose', async () => { clock.stop() })
   done()
 }
 
-export default fp(host, { name: 'pastelli/host', fastify: '5.x', dependencies: ['pastelli/connections', 'pastelli/topics'] })
+export default fp(host, { name: 'pastelli/host', fastify: '5.x', dependencies: ['pastelli/connections', 'pastelli/topics', 'pastelli/presence'] })

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Settings } from '../lib/options.ts'
-import { MemoryLog } from '../lib/topics/memory-log.ts'
+import type { Log } from '../lib/topics/log.ts'
 import { Rights } from '../lib/topics/rights.ts'
 import { Topics } from '../lib/topics/topics.ts'
 
@@ -13,11 +13,11 @@ declare module 'fastify' {
   }
 }
 
-function topics (fastify: FastifyInstance, { settings }: { settings: Readonly<Settings> }, done: () => void): void {
+function topics (fastify: FastifyInstance, { settings, log }: { settings: Readonly<Settings>, log: Log }, done: () => void): void {
   const { connections } = fastify
-  const { log, canSubscribe, coalesce } = settings
+  const { canSubscribe, coalesce } = settings
   const rights = canSubscribe === null ? null : new Rights(canSubscribe)
-  const topics = new Topics(log ?? new MemoryLog(), rights, () => [...connections, ...connections.opening], coalesce, fastify.log)
+  const topics = new Topics(log, rights, () => [...connections, ...connections.opening], coalesce, fastify.log)
   fastify.decorate('topics', topics)
   fastify.addHook('onClose', async () => { await topics.stop() })
   done()

@@ -195,13 +195,14 @@ export class Connection<State extends object = ConnectionState> extends Sender {
    * From now on, what is published on these topics is sent here, in the log's order; at first what the client missed
    * since its `Last-Event-ID`. Subscribed again, a topic gets the new filter.
    * @returns a promise where `canSubscribe` answers with one
-   * @throws PST_ERR_TOPIC, PST_ERR_ARGUMENT, PST_ERR_FORBIDDEN, PST_ERR_POSITION, PST_ERR_CONTENT_TYPE
+   * @throws PST_ERR_TOPIC, PST_ERR_ARGUMENT, PST_ERR_FORBIDDEN, PST_ERR_POSITION, PST_ERR_PRESENCE, PST_ERR_DATA, PST_ERR_CONTENT_TYPE
    */
   subscribe<const Topic extends TopicName> (topics: Topic | readonly Topic[], options: SubscribeOptions<Topic> = {}): void | Promise<void> {
     if (this.reason !== null) return
     this.#needFormat()
     this.#opening?.declare()
-    return this.#host.topics.subscribe(this as Connection<object>, topics, options as SubscribeOptions)
+    const { topics: all, presence } = this.#host
+    return all.subscribe(this as Connection<object>, topics, options as SubscribeOptions, presence.admit(this as Connection<object>, options.presence))
   }
 
   /**
@@ -369,6 +370,7 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     this.#addPrologue()
     this.opened()
     registry.add(this)
+    this.cursor?.attendance?.open()
     clock.start()
     this.endTick()
     this.cursor?.advance()

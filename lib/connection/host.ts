@@ -1,4 +1,5 @@
 /** What the connections of one route, or of all ordinary routes, have in common. */
+import type { Presence } from '../cluster/presence.ts'
 import type { Settings } from '../options.ts'
 import type { Producers } from '../source/producers.ts'
 import type { Topics } from '../topics/topics.ts'
@@ -13,6 +14,7 @@ export interface Host {
   readonly registry: Registry
   readonly clock: Clock
   readonly topics: Topics
+  readonly presence: Presence
   readonly producers: Producers
   readonly formats: Formats
   /** Null where events are not declared. */

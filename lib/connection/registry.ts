@@ -1,5 +1,6 @@
 /** The open connections: who is there, who came, who went and why. */
 import { EventEmitter } from 'node:events'
+import type { SendOptions, Sends, SendTarget } from '../cluster/sends.ts'
 import { closed, opened } from '../diagnostics.ts'
 import { tell } from '../tell.ts'
 import type { Connection } from './connection.ts'
@@ -25,6 +26,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
   readonly #counts = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<CloseReason, number>
 
   #emptied = () => {}
+  #sends: Sends | null = null
 
   constructor (log: Log) {
     super()
@@ -54,6 +56,22 @@ export class Registry extends EventEmitter<RegistryEvents> {
   /** All connections with this name, in the order in which they got it. */
   named (name: string): Connection[] {
     return [...this.#byName.get(name) ?? []]
+  }
+
+  /**
+   * Sends an event to the connection with this id, or to all with this name, on whichever node they are. It is in no log: who
+   * is away misses it.
+   * @param data text goes out verbatim, everything else as JSON
+   * @returns whether at least one has taken it; rejects with PST_ERR_SEND if that is not known within `timeout`
+   * @throws PST_ERR_ARGUMENT, PST_ERR_DATA, PST_ERR_FIELD; nothing is sent then
+   */
+  send (to: SendTarget, data: unknown, options?: SendOptions): Promise<boolean> {
+    return (this.#sends as Sends).send(to, data, options)
+  }
+
+  /** @internal */
+  sendBy (sends: Sends): void {
+    this.#sends = sends
   }
 
   /** @internal Resolves when nobody is left, nor about to open. */

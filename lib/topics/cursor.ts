@@ -1,4 +1,5 @@
 /** A connection's place in the log: everything of its topics up to there has been given to it. */
+import type { Attendance } from '../cluster/attendance.ts'
 import type { Connection } from '../connection/connection.ts'
 import { gapped, overflowed, replayed } from '../diagnostics.ts'
 import type { Format } from '../wire/format.ts'
@@ -24,6 +25,8 @@ export class Cursor {
   readonly connection: Connection
   /** Whether it starts where the client says that it was. */
   readonly isResumed: boolean
+  /** On which of its topics the connection is present; null: on none. */
+  attendance: Attendance | null = null
   readonly #feed: Feed
   #offset: number
   #group: Group | null = null
@@ -233,6 +236,7 @@ export class Cursor {
     this.#hasEnded = true
     this.#tellReplay(false)
     this.#group = this.#feed.directory.move(this, this.#group, NOTHING, 0)
+    this.attendance?.retain(NOTHING)
     this.#feed.directory.announce()
   }
 
@@ -243,6 +247,7 @@ export class Cursor {
     this.#offset = this.offset
     if (this.behindSince === 0) this.#behindSince = performance.now()
     this.#group = this.#feed.directory.move(this, this.#group, subscriptions, this.#feed.log.head)
+    this.attendance?.retain(subscriptions)
     this.#feed.directory.announce()
     this.advance()
   }

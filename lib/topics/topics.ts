@@ -41,6 +41,12 @@ export interface SubscribeOptions<Topic extends string = string> {
   after?: string | null | undefined
   /** Lets through what it answers true for. Must not change with time. Share one function, and its events are built once for all. */
   filter?: ((event: Topic extends string ? TopicEvent<Topic, Payload<Topic>> : never) => boolean) | null | undefined
+  /**
+   * The connection is a member of `fastify.presence` on these topics while it is open and subscribed to them: with `true`, or with
+   * data that the others see, at most 1 KiB as JSON.
+   * @default it is none
+   */
+  presence?: unknown
 }
 
 /** What `app.topics` emits. */
@@ -63,6 +69,8 @@ export interface Remains {
   /** What lies between there and where the client was. */
   readonly gap: Gap | null
 }
+
+type Subscribed = (topics: readonly string[]) => void
 
 const EARLIEST = 'earliest'
 
@@ -146,8 +154,11 @@ export class Topics extends EventEmitter<TopicsEvents> {
     await this.#unfollow()
   }
 
-  /** @internal */
-  subscribe (connection: Connection, topics: string | readonly string[], options: SubscribeOptions): void | Promise<void> {
+  /**
+   * @internal
+   * @param subscribed is called with the topics when it is
+   */
+  subscribe (connection: Connection, topics: string | readonly string[], options: SubscribeOptions, subscribed: Subscribed | null): void | Promise<void> {
     const names = namesOf(topics)
     const { filter = null, after = null } = options
     if (filter !== null && typeof filter !== 'function') throw new PST_ERR_ARGUMENT('subscribe', 'a filter that is a function', typeof filter)
@@ -160,9 +171,10 @@ export class Topics extends EventEmitter<TopicsEvents> {
     if (start !== null) cursor.startAt(start)
     if (!(pending instanceof Promise)) {
       cursor.subscribe(names, filter as Filter | null)
+      subscribed?.(names)
       return
     }
-    const admission = this.#admit(connection, cursor, pending, names, filter as Filter | null)
+    const admission = this.#admit(connection, cursor, pending, names, filter as Filter | null, subscribed)
     // Who does not wait for it must not crash because a client asked for too much.
     admission.catch((err: unknown) => { this.#logger.info({ err, connection: connection.id }, 'a subscription was refused') })
     return admission
@@ -216,12 +228,13 @@ export class Topics extends EventEmitter<TopicsEvents> {
   }
 
   // Nothing is given before the answer, which keeps the log's order; what is unsubscribed before it is not subscribed.
-  async #admit (connection: Connection, cursor: Cursor, pending: Promise<void>, names: readonly string[], filter: Filter | null): Promise<void> {
+  async #admit (connection: Connection, cursor: Cursor, pending: Promise<void>, names: readonly string[], filter: Filter | null, subscribed: Subscribed | null): Promise<void> {
     const awaited = new Set(names)
     cursor.hold(awaited)
     try {
       await pending
       cursor.subscribe(awaited, filter)
+      subscribed?.([...awaited])
     } finally {
       cursor.release(awaited)
       if (cursor.isUnused) connection.cursor = null
