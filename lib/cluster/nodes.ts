@@ -26,7 +26,7 @@ export interface OwnNode {
    */
   set: (key: string, value: string | null) => void
   /**
-   * Sends a message to one node, or to all others. It comes at most once, behind what was sent before.
+   * Sends a message to one node, or to all others. It comes at most once; behind what was sent before to the one, or to all.
    * @param to null: to all others
    * @returns resolves when the engine has it; rejects with PST_ERR_LOG when it may not have it
    */

@@ -30,7 +30,7 @@ export class Peer {
   /** It has said something. */
   take (said: Said): void {
     this.target = Math.max(this.target, said.version)
-    if (said.version === 0) this.#version = Math.max(this.#version, 0)
+    if (said.after === 0) this.#version = Math.max(this.#version, 0)   // before that there was nothing
     if (said.version <= this.#version) return
     if (said.after !== this.#version) {
       if (this.#early.length === MAX_EARLY) this.#early = []

@@ -1,4 +1,7 @@
 /** Several nodes in one process: apps that share a log, each with its own way to it, and what their presence tells. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { type Log, memoryLog, type PastelliOptions, type PresenceMember } from '../../index.ts'
@@ -7,10 +10,15 @@ import type { RedisServer } from './redis.ts'
 import { type Server, start } from './server.ts'
 import { until } from './until.ts'
 
+const PROGRAM = fileURLToPath(new URL('./cluster-node.js', import.meta.url))
+
 export interface Node extends Server {
   /** `join topic name` and `leave topic name`, in the order in which they were told. */
   told: string[]
 }
+
+/** A node in a process of its own. */
+export interface OtherProcess { child: ChildProcess, id: string, origin: string }
 
 /** Answers the log of the next node. */
 export type Logs = () => Promise<Log>
@@ -50,6 +58,19 @@ export async function nodes (t: Test, logs: Logs, count: number): Promise<Node[]
   for (const { app } of nodes) app.presence.count('nobody')   // they join
   await acquainted(nodes)
   return nodes
+}
+
+/** @param engine its name, where it is, and the node's `nodeTimeout` */
+export async function another (t: Test, engine: readonly [name: string, place: string | number, nodeTimeout: number]): Promise<OtherProcess> {
+  const child = fork(PROGRAM, engine.map(String), { execArgv: [] })
+  t.teardown(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exit
+  })
+  const [{ port, id }] = await once(child, 'message') as [{ port: number, id: string }]
+  return { child, id, origin: `http://127.0.0.1:${port}` }
 }
 
 /** Resolves when all of these know of each other, and of no one else. */

@@ -98,3 +98,8 @@ export async function startRedis (t: Test, ...args: string[]): Promise<RedisServ
   await server.start()
   return server
 }
+
+/** The keys that nodes have there. */
+export async function nodeKeys (redis: RedisServer): Promise<string[]> {
+  return (await redis.cli('KEYS', '*') as string[]).filter((key) => key.includes(':nodes'))
+}
