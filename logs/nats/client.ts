@@ -8,15 +8,16 @@ export interface JetStream {
 
 export interface Manager {
   readonly streams: {
-    info: (name: string) => Promise<Info>
+    info: (name: string, options?: { subjects_filter: string }) => Promise<Info>
     add: (config: never) => Promise<Info>
     update: (name: string, config: never) => Promise<Info>
+    purge: (name: string, options: { filter: string }) => Promise<unknown>
   }
 }
 
 export interface Info {
   readonly config: { readonly description?: string | undefined }
-  readonly state: { readonly first_seq: number, readonly last_seq: number }
+  readonly state: { readonly first_seq: number, readonly last_seq: number, readonly subjects?: Readonly<Record<string, number>> | undefined }
 }
 
 export interface Consumer {

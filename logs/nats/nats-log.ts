@@ -6,34 +6,27 @@ import { type Draft, Record } from '../../lib/topics/record.ts'
 import type { Retention } from '../../lib/topics/retained.ts'
 import type { Block } from '../blocks.ts'
 import { MirroredLog } from '../mirrored-log.ts'
-import { type Closable, Tail } from '../tail.ts'
+import { RemoteNodes } from '../nodes/remote-nodes.ts'
+import { Tail } from '../tail.ts'
 import { inTime } from '../unavailable.ts'
-import type { Info, JetStream, Manager, Message, Messages } from './client.ts'
+import type { Info, JetStream, Manager, Message } from './client.ts'
+import { type Ears, hear, listen } from './ears.ts'
 import { decode, encode } from './message.ts'
+import { NatsExchange } from './nats-exchange.ts'
 
 export interface Settings {
   readonly name: string
   readonly events: number
   readonly age: number
   readonly timeout: number
+  readonly nodeTimeout: number
   readonly mirror: Retention
 }
 
 interface Life { readonly epoch: string, readonly base: number }
 
-interface Own extends Closable {
-  readonly messages: Message[]
-  arrived: () => void
-  failed: (error: Error) => void
-}
-
 const MAX_MESSAGES = 500
 const NS = 1e6
-
-// How long a consumer is asked to wait, and how often it says that it is there, ms.
-const EXPIRES = 5_000
-const HEARTBEAT = 1_000
-const BROKEN = ['heartbeats_missed', 'consumer_not_found', 'stream_not_found', 'consumer_deleted', 'no_responders', 'ordered_consumer_recreated']
 
 // A life's offsets begin behind all of those before it: behind as many as a million events a second would have used.
 const BASE = Date.UTC(2024, 0, 1)
@@ -41,6 +34,7 @@ const PER_MS = 1024
 const LIFE = /^pastelli ([\w-]+) (\d+)$/
 
 export class NatsLog extends MirroredLog {
+  readonly nodes: RemoteNodes<Ears>
   readonly #client: JetStream
   readonly #manager: Manager
   readonly #settings: Settings
@@ -53,6 +47,8 @@ export class NatsLog extends MirroredLog {
     this.#client = client
     this.#manager = manager
     this.#settings = settings
+    const { name, nodeTimeout: ttl, timeout } = settings
+    this.nodes = new RemoteNodes({ ttl, timeout }, (id) => new NatsExchange(client, manager, name, id, ttl, timeout), () => NatsExchange.isUsed(manager, name))
   }
 
   /** @throws what NATS says */
@@ -89,12 +85,12 @@ export class NatsLog extends MirroredLog {
     this.mirror.skipTo(this.#offsetOf(last))
   }
 
-  protected override listen (): Tail<Own, Info, Message[]> {
+  protected override listen (): Tail<Ears, Info, Message[]> {
     return new Tail({
       open: () => this.#open(),
       look: () => this.#look(),
       found: (info) => { this.#found(info) },
-      hear: (own, ms) => hear(own, ms),
+      hear,
       heard: (messages) => {
         this.#take(messages)
         return false
@@ -104,30 +100,9 @@ export class NatsLog extends MirroredLog {
     })
   }
 
-  async #open (): Promise<Own> {
-    const messages: Message[] = []
+  async #open (): Promise<Ears> {
     await this.#look()   // without a stream there is nothing to listen to
-    const consumer = await this.#consumer(this.#heard + 1)
-    const own: Own = {
-      messages,
-      arrived: () => {},
-      failed: () => {},
-      close: () => {
-        own.failed(new Error('it was closed'))
-        found.close().then(() => consumer.delete()).catch(() => {})   // else NATS deletes it when nobody has asked for long
-      }
-    }
-    const found = await consumer.consume({
-      max_messages: MAX_MESSAGES,
-      expires: EXPIRES,
-      idle_heartbeat: HEARTBEAT,
-      callback: (message) => {
-        messages.push(message)
-        own.arrived()
-      }
-    })
-    watch(found, own).catch((err: Error) => { own.failed(err) })
-    return own
+    return await listen([await this.#consumer(this.#heard + 1)])
   }
 
   // The stream, made if it is not there; in another life if it is not the one that was heard.
@@ -214,33 +189,6 @@ export class NatsLog extends MirroredLog {
   #offsetOf (seq: number): number {
     return seq <= 0 ? 0 : this.#base + seq
   }
-}
-
-// The client would go on by itself, and maybe where another stream is by now.
-async function watch (found: Messages, own: Own): Promise<void> {
-  for await (const { type } of found.status()) {
-    if (BROKEN.includes(type)) own.failed(new Error(`NATS: ${type}`))
-  }
-}
-
-function hear (own: Own, ms: number): Promise<Message[]> {
-  return new Promise((resolve, reject) => {
-    own.failed = (err) => {
-      clearTimeout(timer)
-      reject(err)
-    }
-    const timer = setTimeout(take, ms)
-    own.arrived = () => {
-      own.arrived = () => {}
-      queueMicrotask(take)   // those that came in one piece go together
-    }
-    if (own.messages.length !== 0) take()
-    function take (): void {
-      clearTimeout(timer)
-      own.arrived = () => {}
-      resolve(own.messages.splice(0))
-    }
-  })
 }
 
 function makeLife (): string {

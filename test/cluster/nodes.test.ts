@@ -1,9 +1,11 @@
-/** Nodes in one process, and on Redis. */
+/** Nodes in one process, on Redis and on NATS. */
 import t from 'tap'
 import { LocalNodes } from '../../lib/cluster/local-nodes.ts'
 import type { Nodes } from '../../lib/cluster/nodes.ts'
+import { natsLog } from '../../logs/nats.ts'
 import { redisLog } from '../../logs/redis.ts'
 import { nodesContract } from '../contract/nodes.ts'
+import { startNats, withoutNats } from '../support/nats.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 
 const skip = withoutRedis()
@@ -25,3 +27,11 @@ for (const kind of ['ioredis', 'redis'] as const) {
     })
   })
 }
+
+await t.test('nodes on NATS keep the contract', { skip: withoutNats() }, async (t) => {
+  const nats = await startNats(t)
+  nodesContract(t, async (t) => {
+    const name = `nodes-${names++}`
+    return async () => (await natsLog({ client: await nats.client(t), name })).nodes as Nodes
+  })
+})
