@@ -16,7 +16,8 @@ export interface StreamSettings<Request = unknown> {
    */
   heartbeat: number
   /**
-   * The type of the heartbeat's event, for clients that watch for silence (a comment is invisible to `EventSource`).
+   * The type of the heartbeat's event, for clients that watch for silence (a comment is invisible to `EventSource`). The
+   * first one tells the position when the stream opens: the `EventSource` of Firefox and Safari passes over an id without data.
    * @default null: the heartbeat is a comment
    */
   heartbeatEvent: string | null

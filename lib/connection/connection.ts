@@ -328,6 +328,12 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     this.#sendWhole(block)
   }
 
+  /** @internal Tells it by an event, if heartbeats are events: Firefox and Safari pass over an id that comes without data (2026-11). */
+  tellPosition (position: string): void {
+    const { heartbeatEvent } = this.#host.settings
+    this.tell((format) => format.encodeId === undefined ? '' : heartbeatEvent === null ? format.encodeId(position) : format.encodeHeartbeat(heartbeatEvent, position), 0)
+  }
+
   /** @internal Ends it behind all that its source had. */
   complete (): void {
     const { terminator } = this.#host.settings

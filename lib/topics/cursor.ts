@@ -121,7 +121,7 @@ export class Cursor {
     this.#hasBegun = true
     const { position } = this
     const gap = this.#gap
-    if (gap === null) this.connection.tell((format) => format.encodeId?.(position) ?? '', 0)
+    if (gap === null) this.connection.tellPosition(position)
     else this.#tellGap(gap, position)
   }
 

@@ -168,6 +168,17 @@ await t.test('a heartbeat tells the position, so that what was not for the clien
   }
 })
 
+await t.test('where heartbeats are events, so is what tells the position at first, for browsers that pass over an id without data', async (t) => {
+  const { app, origin } = await start(t, (app) => { app.stream('/', { topics: 'a', heartbeatEvent: 'alive' }) })
+  const client = await subscribe(t, origin, '/')
+  await client.count(1)
+  t.same(client.events, [{ event: 'alive', data: '', id: app.topics.position }])
+  const ndjson = await subscribe(t, origin, '/', { headers: { accept: 'application/x-ndjson' } })
+  app.topics.publish('a', 1)
+  await ndjson.until('\n')
+  t.equal(ndjson.text, `{"id":"${app.topics.position}","data":1}\n`, 'a format that has no other way to tell it says nothing')
+})
+
 await t.test('a heartbeat never tells a position that the client has not reached', async (t) => {
   const { app, origin } = await start(t, (app) => { app.stream('/', { topics: 'a' }) }, { pastelli: { heartbeat: 10, coalesce: 10_000 } })
   const client = await subscribe(t, origin, '/')
