@@ -121,7 +121,7 @@ export class Stream implements AsyncIterable<AnyEvent> {
       const isMore = await Promise.race([this.#connect(signal), rejected(signal)])
       if (!isMore || !reopen) return this.#end()
     } catch (failure) {
-      error = failure
+      error = signal.aborted ? signal.reason : failure   // what was given up fails with an AbortError of its own in WebKit
     }
     if (this.state === 'closed' || error === HIDDEN) return
     const { isFinal, retryAfter, code } = error instanceof StreamError ? error : {} as Partial<StreamError>
