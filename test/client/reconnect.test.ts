@@ -1,33 +1,14 @@
 /** A client that comes back: behind what it has, over every fault of the network, by both transports. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import type { ConnectOptions, WebSocketLike } from '../../client/index.ts'
 import { open, overWebSocket } from '../support/client.ts'
+import { spawnServer } from '../support/counting.ts'
 import { openGate } from '../support/gate.ts'
 import { start } from '../support/server.ts'
 import { until } from '../support/until.ts'
 import { Witness } from '../support/witness.ts'
 
-const SERVER = fileURLToPath(new URL('../support/fixtures/counting-server.js', import.meta.url))
 const TRANSPORTS: Array<[name: string, options: ConnectOptions]> = [['fetch', {}], ['WebSocket', overWebSocket]]
-
-interface Server { port: number, kill: (signal: NodeJS.Signals) => Promise<void> | undefined }
-
-/** A server in a process of its own that publishes 0, 1, 2 …, one every few milliseconds. */
-async function spawnServer (t: Test, port = 0): Promise<Server> {
-  const child = spawn(process.execPath, [SERVER, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const exited = once(child, 'exit')
-  t.teardown(() => { child.kill('SIGKILL') })
-  const [line] = await once(createInterface(child.stdout), 'line') as [string]
-  const kill = (signal: NodeJS.Signals) => {
-    child.kill(signal)
-    return signal === 'SIGKILL' ? exited.then(() => {}) : undefined
-  }
-  return { port: Number(line), kill }
-}
 
 for (const [name, options] of TRANSPORTS) {
   await t.test(`a cut by ${name} costs no event and doubles none`, async (t) => {

@@ -1,4 +1,4 @@
-/** A TCP proxy with faults: it cuts, it lets nobody in; always at the same port, whatever is behind it. */
+/** A TCP proxy with faults: it cuts, at once or after a while, it lets nobody in; always at the same port, whatever is behind it. */
 import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import type { Test } from 'tap'
@@ -9,6 +9,8 @@ export class Gate {
   target: number
   /** How many came. */
   count = 0
+  /** How long a connection lasts, ms. */
+  age = Infinity
   #isShut = false
   readonly #pairs = new Set<[Socket, Socket]>()
 
@@ -47,7 +49,9 @@ export class Gate {
     server.on('error', () => { client.resetAndDestroy() })
     const pair: [Socket, Socket] = [client, server]
     this.#pairs.add(pair)
+    const cut = Number.isFinite(this.age) ? setTimeout(() => { client.resetAndDestroy() }, this.age) : undefined
     client.on('close', () => {
+      clearTimeout(cut)
       server.destroy()
       this.#pairs.delete(pair)
     })

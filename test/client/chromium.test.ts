@@ -1,0 +1,4 @@
+/** The client in Chromium. */
+import { inBrowser } from './in-browser.ts'
+
+await inBrowser('Chromium')

@@ -1,0 +1,4 @@
+/** The client in Firefox. */
+import { inBrowser } from './in-browser.ts'
+
+await inBrowser('Firefox')

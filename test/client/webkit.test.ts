@@ -1,0 +1,4 @@
+/** The client in WebKitGTK. */
+import { inBrowser } from './in-browser.ts'
+
+await inBrowser('WebKit')
