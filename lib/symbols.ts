@@ -3,6 +3,9 @@
 /** On an instance: the host of ordinary routes. On a route's config: the host of a stream route. */
 export const kHost = Symbol('pastelli.host')
 
+/** On an instance: this process among those that share its log. */
+export const kCluster = Symbol('pastelli.cluster')
+
 /** On an instance: what answers upgrades to WebSockets, null if nothing does. */
 export const kSockets = Symbol('pastelli.sockets')
 

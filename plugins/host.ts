@@ -7,7 +7,7 @@ import type { Host } from '../lib/connection/host.ts'
 import { Limits } from '../lib/connection/limits.ts'
 import type { Settings } from '../lib/options.ts'
 import { Producers } from '../lib/source/producers.ts'
-import { kHost } from '../lib/symbols.ts'
+import { kCluster, kHost } from '../lib/symbols.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -20,7 +20,7 @@ function host (fastify: FastifyInstance, { settings }: { settings: Readonly<Sett
   const { connections: registry, topics, presence } = fastify
   const clock = new Clock(registry)
   clock.cover(settings)
-  const producers = new Producers(topics, fastify.log)
+  const producers = new Producers(topics, fastify[kCluster], fastify.log)
   fastify.decorate(kHost, { settings, registry, clock, topics, presence, producers, limits: [new Limits(settings)], formats: new Formats(settings.formats), events: null })
   fastify.addHook('preClose', async () => { producers.stop() })
   fastify.addHook('onClose', async () => { clock.stop() })

@@ -40,6 +40,7 @@ export function resuming (route: string, { resumable, abandonAfter = ABANDON_AFT
     const remains = await topics.remains(connection.lastEventId, topic)
     if (connection.reason !== null) return   // the client has left
     if (remains.what === 'nothing') return await stop(reply)
+    producers.guard(topic, connection.settings.errorData)   // until its last client has left
     topics.attach(connection, topic, remains)
     if (remains.what === 'more' && !producers.isRunning(topic)) return
     const produce = (producer: Producer) => Reflect.apply(handler, this, [request, reply, producer]) as unknown

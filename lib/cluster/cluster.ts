@@ -24,16 +24,19 @@ export class Cluster {
   readonly #logger: Logger
   readonly #listeners: Listener[] = []
   readonly #unfollow: (() => void | Promise<void>) | null
+  /** Whether the log is one that other processes share. */
+  readonly isShared: boolean
   readonly #end = new AbortController()
   #own: OwnNode | null = null
+  #isHeard = false
   #ready: Promise<void> = Promise.resolve()
 
   constructor (log: Log, logger: Logger) {
     this.#log = log
     this.#logger = logger
     this.#nodes = log.nodes ?? new LocalNodes()
-    const isRemote = !(this.#nodes instanceof LocalNodes)
-    this.#unfollow = isRemote ? log.follow(({ topic }) => { if (topic === WAKE) this.#join() }) : null
+    this.isShared = !(this.#nodes instanceof LocalNodes)
+    this.#unfollow = this.isShared ? log.follow(({ topic }) => { if (topic === WAKE) this.#join() }) : null
   }
 
   /** Who listens has to be here before anybody joins. */
@@ -47,6 +50,11 @@ export class Cluster {
     const own = this.#join()
     if (this.#unfollow !== null) this.#ready = this.#wake(own)
     return own
+  }
+
+  /** Whether the others are heard, as far as is known: what they say may be news otherwise. */
+  get isHeard (): boolean {
+    return this.#isHeard
   }
 
   /** Resolves when this process knows of all others, and of what they say. */
@@ -75,11 +83,17 @@ export class Cluster {
       changed: (node, key, value) => { for (const { changed } of this.#listeners) changed(node, key, value) },
       left: (node) => { for (const { left } of this.#listeners) left(node) },
       message: (from, body) => { for (const { message } of this.#listeners) message(from, body) },
-      failed: (err) => { this.#logger.error({ err }, 'the other nodes can not be heard') },
-      recovered: () => { this.#logger.info({}, 'the other nodes are heard again') },
+      failed: (err) => {
+        this.#isHeard = false
+        this.#logger.error({ err }, 'the other nodes can not be heard')
+      },
+      recovered: () => {
+        this.#isHeard = true
+        this.#logger.info({}, 'the other nodes are heard again')
+      },
       refused: (err) => { this.#logger.error({ err }, 'what can not be from a node was left out') }
     })
-    this.#ready = this.#own.ready
+    this.#ready = this.#own.ready.then(() => { this.#isHeard = true })
     return this.#own
   }
 

@@ -30,7 +30,7 @@ export interface Production {
   produce: (producer: Producer) => unknown
 }
 
-type StopReason = 'abandoned' | 'shutdown'
+type StopReason = 'abandoned' | 'shutdown' | 'ended by another process'
 
 export class Run {
   /**
@@ -41,16 +41,21 @@ export class Run {
   readonly #production: Production
   readonly #writer: Writer
   readonly #log: Log
+  readonly #isShared: boolean
   readonly #abort = new AbortController()
   #open: () => void = () => {}
   #refuse: (error: unknown) => void = () => {}
+  #hasWon = false
   #hasBegun = false
+  #isEnding = false
   #timer: NodeJS.Timeout | null = null
 
-  constructor (production: Production, writer: Writer, log: Log) {
+  /** @param isShared whether other processes have clients of it */
+  constructor (production: Production, writer: Writer, log: Log, isShared: boolean) {
     this.#production = production
     this.#writer = writer
     this.#log = log
+    this.#isShared = isShared
     this.first = new Promise((resolve, reject) => {
       this.#open = resolve
       this.#refuse = reject
@@ -62,10 +67,20 @@ export class Run {
     return this.#abort.signal.aborted && !this.#hasBegun
   }
 
+  /** Whether it is this one that may produce. */
+  get hasWon (): boolean {
+    return this.#hasWon
+  }
+
+  /** Whether nothing of it is in the log. */
+  get isFruitless (): boolean {
+    return !this.#hasBegun && !this.#isEnding
+  }
+
   /** The last one who listened has gone: it may go on by itself for so long. */
   leave (): void {
     const { abandonAfter } = this.#production
-    this.attend()
+    if (this.#timer !== null) return
     if (abandonAfter !== 0 && !this.#abort.signal.aborted) this.#timer = setTimeout(() => { this.stop('abandoned') }, abandonAfter)
   }
 
@@ -80,19 +95,28 @@ export class Run {
     this.#abort.abort(reason)
   }
 
-  /** Resolves when it is over. */
-  async feed (): Promise<void> {
+  /** Its topic has an end. */
+  overtaken (): void {
+    if (!this.#isEnding) this.stop('ended by another process')
+  }
+
+  /**
+   * Resolves when it is over.
+   * @param win whether it is this one that may produce: another one may have begun, and ended, while this one was looking
+   */
+  async feed (win: () => Promise<boolean>): Promise<void> {
     const { key, produce, terminator } = this.#production
     const { signal } = this.#abort
     const owner: Owner = { id: key, signal, log: this.#log }
     try {
-      // Another one may have begun, and ended, while this one was looking.
-      if (await this.#writer.isLate() || signal.aborted) return
+      this.#hasWon = await win()
+      if (!this.#hasWon || signal.aborted) return
       const source = await make(produce, owner)
       if (await drain(owner, source, (item) => this.#take(item)) === 'ended') throw abandoned(signal)
+      this.#isEnding = true
       await this.#writer.end(terminator ?? '')
     } catch (error) {
-      if (this.isVoid || signal.reason === 'shutdown') return   // its clients have left, or come back to another process
+      if (this.isVoid || this.#isForgotten(signal.reason)) return   // its clients have left, or know
       if (this.#hasBegun) await this.#fail(error)
       else this.#refuse(error)
     } finally {
@@ -112,7 +136,12 @@ export class Run {
     return true
   }
 
+  #isForgotten (reason: StopReason | undefined): boolean {
+    return reason === 'ended by another process' || (reason === 'shutdown' && !this.#isShared)
+  }
+
   async #fail (err: unknown): Promise<void> {
+    this.#isEnding = true
     const { key, errorData } = this.#production
     const blame = (err: unknown) => { this.#log.error({ err, key }, 'what clients shall be told of a failure can\'t be sent') }
     if (!(err instanceof PST_ERR_ABANDONED)) this.#log.error({ err, key }, 'the source of a resumable stream failed')

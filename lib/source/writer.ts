@@ -19,12 +19,6 @@ export class Writer {
     this.#events = events
   }
 
-  /** Whether somebody has written into the topic before. */
-  async isLate (): Promise<boolean> {
-    const { what } = await this.#topics.remains(null, this.#topic)
-    return what !== 'none'
-  }
-
   /**
    * Takes an item, as fast as the log does: its clients have cursors, and wait for nobody.
    * @throws what the item can't be sent for
@@ -42,6 +36,12 @@ export class Writer {
   /** The source has failed. */
   fail (data: unknown): string | Promise<string> {
     return this.#append({ data: encodeData(data), json: typeof data !== 'string', event: 'error', ends: 'error' })
+  }
+
+  /** Nobody feeds it any more. Of all who find that out, the first one ends it. */
+  disown (data: unknown): string | Promise<string> {
+    this.#hasBegun = true
+    return this.#append({ data: encodeData(data), json: typeof data !== 'string', event: 'error', ends: 'error', key: 'gone' })
   }
 
   #write (item: unknown): string | Promise<string> {

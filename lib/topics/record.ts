@@ -20,6 +20,8 @@ export interface Draft {
   begins?: true | undefined
   /** It is the end of the topic: connections that have everything close with this reason. Without data it is nothing else. */
   ends?: 'server' | 'error' | undefined
+  /** Who wants to feed the topic from here on; empty: nobody does any more, and nothing has come of it. It is no event. */
+  producer?: string | undefined
 }
 
 /** What is in the log for one published event. */
@@ -36,12 +38,13 @@ export class Record implements Readonly<Draft & StoredEvent> {
   readonly key: string | undefined
   readonly begins: true | undefined
   readonly ends: 'server' | 'error' | undefined
+  readonly producer: string | undefined
   /** As an event stream has it. */
   readonly block: string
   /** Of the block, in bytes. */
   readonly size: number
 
-  constructor (epoch: string, offset: number, { topic, data, json, event, retry, except, key, begins, ends }: Draft) {
+  constructor (epoch: string, offset: number, { topic, data, json, event, retry, except, key, begins, ends, producer }: Draft) {
     this.offset = offset
     this.id = formatPosition(epoch, offset)
     this.topic = topic
@@ -53,7 +56,9 @@ export class Record implements Readonly<Draft & StoredEvent> {
     this.key = key
     this.begins = begins
     this.ends = ends
-    this.block = ends !== undefined && data === '' && event === undefined ? '' : eventStream.encodeStored(this)
+    this.producer = producer
+    const isNoEvent = producer !== undefined || (ends !== undefined && data === '' && event === undefined)
+    this.block = isNoEvent ? '' : eventStream.encodeStored(this)
     this.size = Buffer.byteLength(this.block)
   }
 

@@ -57,6 +57,7 @@ export function select (records: readonly Record[], start: number, subscriptions
       ends = record.ends
       if (record.as(format) === '') continue
     }
+    if (record.producer !== undefined) continue
     const filter = subscriptions.get(record.topic) ?? null
     if (filter !== null && !filter(eventOf(record))) continue
     if (record.except !== undefined) {

@@ -68,6 +68,18 @@ export interface Remains {
   readonly after: number
   /** What lies between there and where the client was. */
   readonly gap: Gap | null
+  /** Who feeds it, as a claim says; null: nobody has said so, or that was trimmed. */
+  readonly producer: string | null
+}
+
+/** Is told of the topics that are produced. */
+export interface ProducedWatcher {
+  active: (topic: string) => void
+  idle: (topic: string) => void
+  /** Of each record that begins or ends one, or says who feeds it. */
+  heard: (record: Record) => void
+  /** What is heard next is not behind what was heard before. */
+  lost: () => void
 }
 
 type Subscribed = (topics: readonly string[]) => void
@@ -83,7 +95,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
   readonly #connections: () => Iterable<Connection>
   readonly #logger: Logger
   readonly #publishes: Publishes
-  #watcher: (event: 'active' | 'idle', topic: string) => void = () => {}
+  #watcher: ProducedWatcher = { active: () => {}, idle: () => {}, heard: () => {}, lost: () => {} }
 
   /**
    * @param rights null: everybody may be subscribed to everything
@@ -93,7 +105,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
   constructor (log: Log, rights: Rights | null, connections: () => Iterable<Connection>, coalesce: number, logger: Logger) {
     super()
     const directory = new Directory((event, topic) => {
-      if (isProduced(topic)) this.#watcher(event, topic)
+      if (isProduced(topic)) this.#watcher[event](topic)
       else tell(this, event, [topic], logger)
     })
     this.#fanOut = new FanOut(directory, coalesce, (connections, latency) => { delivered.publish({ topics: this, connections, latency }) })
@@ -102,7 +114,7 @@ export class Topics extends EventEmitter<TopicsEvents> {
     this.#connections = connections
     this.#logger = logger
     this.#publishes = new Publishes(logger)
-    this.#unfollow = log.follow((record) => { this.#fanOut.add(record) }, {
+    this.#unfollow = log.follow((record) => { this.#hear(record) }, {
       lost: (last) => { this.#restart(last) },
       failed: (err) => { logger.error({ err }, 'the log can not be followed') },
       recovered: () => { logger.info({}, 'the log is followed again') },
@@ -189,18 +201,18 @@ export class Topics extends EventEmitter<TopicsEvents> {
   /** @internal What remains of a topic that is produced, for a client that was there. */
   async remains (lastEventId: string | null, topic: string): Promise<Remains> {
     const { log } = this.#feed
-    const records = await this.#retained(topic)
+    const records = current(await this.#retained(topic))
     const place = lastEventId === null ? null : this.#locate(lastEventId)
     const isTrimmed = typeof place === 'number' ? log.isTrimmed([topic], place) : records[0]?.begins === undefined && records.length !== 0
     const gap: Gap | null = typeof place === 'object' && place !== null ? place : isTrimmed ? { reason: 'trimmed', from: lastEventId } : null
     const after = typeof place === 'number' && !isTrimmed ? place : log.earliest([topic])
-    if (records.length === 0) return { what: 'none', after, gap }
+    if (records.length === 0) return { what: 'none', after, gap, producer: null }
     const isWhole = gap === null && records.at(-1)?.ends !== undefined && !records.some(({ offset, block }) => offset > after && block !== '')
-    return { what: isWhole ? 'nothing' : 'more', after, gap }
+    return { what: isWhole ? 'nothing' : 'more', after, gap, producer: records[0]?.producer ?? null }
   }
 
-  /** @internal Is told when topics that are produced become active and idle. */
-  watch (watcher: (event: 'active' | 'idle', topic: string) => void): void {
+  /** @internal */
+  watch (watcher: ProducedWatcher): void {
     this.#watcher = watcher
   }
 
@@ -214,7 +226,13 @@ export class Topics extends EventEmitter<TopicsEvents> {
     if (published.hasSubscribers && !isProduced(topic)) published.publish({ topics: this, topic, bytes: Buffer.byteLength(data) })
   }
 
+  #hear (record: Record): void {
+    this.#fanOut.add(record)
+    if (record.producer !== undefined || record.ends !== undefined) this.#watcher.heard(record)
+  }
+
   #restart (last: Position): void {
+    this.#watcher.lost()
     this.#feed.shelf.clear()
     for (const { cursor } of this.#connections()) cursor?.restart(last)
   }
@@ -273,6 +291,13 @@ export class Topics extends EventEmitter<TopicsEvents> {
     if (position.epoch !== epoch || position.offset > head) return { reason: 'foreign', from: text }
     return position.offset
   }
+}
+
+// Of what was said and given on a topic, what counts: nothing before its last producer gave up, and nothing behind its end.
+function current (records: readonly Record[]): readonly Record[] {
+  const start = records.findLastIndex(({ producer }) => producer === '') + 1
+  const end = records.findIndex(({ ends }, i) => i >= start && ends !== undefined)
+  return records.slice(start, end === -1 ? undefined : end + 1)
 }
 
 /** @throws PST_ERR_TOPIC */

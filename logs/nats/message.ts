@@ -11,7 +11,7 @@ export function encode (draft: Draft): string {
 
 /** @throws PST_ERR_TOPIC, PST_ERR_FIELD, and what JSON.parse throws, for what somebody else published and is no record */
 export function decode (text: string): Draft {
-  const { topic, data, json, event, retry, except, key, begins, ends } = Object(JSON.parse(text)) as Partial<Record<keyof Draft, unknown>>
+  const { topic, data, json, event, retry, except, key, begins, ends, producer } = Object(JSON.parse(text)) as Partial<Record<keyof Draft, unknown>>
   if (typeof topic !== 'string' || !isProduced(topic)) checkTopic(topic)
   if (data === undefined) throw new PST_ERR_FIELD('data', 'there', 'nothing')
   const isText = typeof data === 'string'
@@ -26,7 +26,8 @@ export function decode (text: string): Draft {
     except: textOf('except', except),
     key: textOf('key', key),
     begins: begins === true ? true : undefined,
-    ends
+    ends,
+    producer: textOf('producer', producer)
   }
 }
 

@@ -10,7 +10,7 @@ export type Entry = readonly [id: string, fields: readonly string[]]
 type Fields = { [name in keyof Draft | 'epoch']: string | undefined }
 
 /** Names and values in turn. */
-export function encode ({ topic, data, json, event, retry, except, key, begins, ends }: Draft): string[] {
+export function encode ({ topic, data, json, event, retry, except, key, begins, ends, producer }: Draft): string[] {
   const fields = ['topic', topic, 'data', data]
   if (json) fields.push('json', '1')
   if (event !== undefined) fields.push('event', event)
@@ -19,6 +19,7 @@ export function encode ({ topic, data, json, event, retry, except, key, begins, 
   if (key !== undefined) fields.push('key', key)
   if (begins !== undefined) fields.push('begins', '1')
   if (ends !== undefined) fields.push('ends', ends)
+  if (producer !== undefined) fields.push('producer', producer)
   return fields
 }
 
@@ -27,11 +28,11 @@ export function encode ({ topic, data, json, event, retry, except, key, begins, 
  * @throws PST_ERR_TOPIC, PST_ERR_FIELD, and what JSON.parse throws, for what somebody else appended and is no record
  */
 export function decode (fields: readonly string[]): Draft | null {
-  const found: Fields = { epoch: undefined, topic: undefined, data: undefined, json: undefined, event: undefined, retry: undefined, except: undefined, key: undefined, begins: undefined, ends: undefined }
+  const found: Fields = { epoch: undefined, topic: undefined, data: undefined, json: undefined, event: undefined, retry: undefined, except: undefined, key: undefined, begins: undefined, ends: undefined, producer: undefined }
   for (let i = 0; i < fields.length; i += 2) {
     if (Object.hasOwn(found, fields[i] as string)) found[fields[i] as keyof Fields] = fields[i + 1]
   }
-  const { epoch, topic, data, json, event, retry, except, key, begins, ends } = found
+  const { epoch, topic, data, json, event, retry, except, key, begins, ends, producer } = found
   if (epoch !== undefined) return null
   if (topic === undefined || !isProduced(topic)) checkTopic(topic)
   if (data === undefined) throw new PST_ERR_FIELD('data', 'there', 'nothing')
@@ -46,6 +47,7 @@ export function decode (fields: readonly string[]): Draft | null {
     except,
     key,
     begins: begins === '1' ? true : undefined,
-    ends
+    ends,
+    producer
   }
 }

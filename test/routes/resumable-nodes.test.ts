@@ -1,0 +1,98 @@
+/** Resumable streams where several processes share the log: one of them feeds a stream, and the clients are at any. */
+import t from 'tap'
+import { redisLog } from '../../logs/redis.ts'
+import { startRedis, withoutRedis } from '../support/redis.ts'
+import { resumableNode, twoNodes } from '../support/resumable.ts'
+import { Script } from '../support/script.ts'
+import { subscribe } from '../support/subscriber.ts'
+import { until } from '../support/until.ts'
+
+const skip = withoutRedis()
+const GONE = '{"message":"The stream failed"}'
+
+await t.test('of processes that are asked for the same stream at once, one feeds it, and all clients get all of it', { skip }, async (t) => {
+  const { script, one, other } = await twoNodes(t)
+  script.give('t1', 't2')
+  const keys = Array.from({ length: 20 }, (_, n) => `key-${n}`)
+  const clients = await Promise.all(keys.flatMap((key) => [one, other, one, other].map(({ origin }) => subscribe(t, origin, `/${key}`))))
+  for (const client of clients) await client.count(2)
+  script.give('t3').end()
+  for (const client of clients) {
+    await client.ended()
+    t.same([client.data, client.gaps], [['t1', 't2', 't3'], []])
+  }
+  t.same(script.runs.map(({ key }) => key).sort(), [...keys].sort(), 'one run for each')
+  const late = await subscribe(t, other.origin, '/key-0')
+  await late.ended()
+  t.same(late.data, ['t1', 't2', 't3'])
+  t.equal((await subscribe(t, one.origin, '/key-0', { lastEventId: late.lastEventId })).status, 204)
+})
+
+await t.test('a process that closes ends what it feeds at once, for the clients of others', { skip }, async (t) => {
+  const { script, one, other } = await twoNodes(t, { errorData: (error) => (error as Error).message })
+  script.give('t1')
+  const here = await subscribe(t, one.origin, '/a')
+  await here.count(1)
+  const there = await subscribe(t, other.origin, '/a')
+  await there.count(1)
+  const began = performance.now()
+  await one.app.close()
+  await there.ended()
+  t.ok(performance.now() - began < 4_000, 'without waiting to find out')
+  t.match(there.data, ['t1', /stopped before its end: shutdown/])
+  t.equal(script.runs[0]?.signal.reason, 'shutdown')
+})
+
+await t.test('it runs on while clients of other processes listen, and is abandoned when nobody does any more', { skip }, async (t) => {
+  const { script, one, other } = await twoNodes(t, { abandonAfter: 300 })
+  script.give('t1')
+  const here = await subscribe(t, one.origin, '/a')
+  await here.count(1)
+  const there = await subscribe(t, other.origin, '/a')
+  await there.count(1)
+  here.leave()
+  await until(() => one.app.connections.size === 0)
+  await new Promise((resolve) => setTimeout(resolve, 900))
+  t.equal(script.runs[0]?.signal.aborted, false)
+  script.give('t2')
+  await there.count(2)
+  there.leave()
+  await until(() => script.runs[0]?.signal.aborted, 'it is abandoned')
+})
+
+await t.test('what fails before its first event is left to the next one, at any process', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const failing = new Script()
+  const good = new Script()
+  const one = await resumableNode(t, redis, failing)
+  const other = await resumableNode(t, redis, good)
+  failing.fail(Object.assign(new Error('not today'), { statusCode: 503 }))
+  const refused = await subscribe(t, one.origin, '/a')
+  t.equal(refused.status, 503)
+  good.give('t1').end()
+  const client = await subscribe(t, other.origin, '/a')
+  await client.ended()
+  t.same([client.data, client.gaps], [['t1'], []])
+  const again = await subscribe(t, one.origin, '/a')
+  await again.ended()
+  t.same([again.data, failing.runs.length], [['t1'], 1])
+})
+
+await t.test('a process that was taken for dead stops when it finds that its stream has ended', { skip }, async (t) => {
+  const { redis, script, one, other } = await twoNodes(t)
+  const log = await redisLog({ client: await redis.client(t, 'ioredis') })
+  let topic = ''
+  const unfollow = log.follow(({ data, topic: name }) => { if (data === 't1') topic = name })
+  t.teardown(unfollow)
+  script.give('t1')
+  const here = await subscribe(t, one.origin, '/a')
+  await here.count(1)
+  await until(() => topic !== '')
+  await log.append({ topic, data: GONE, json: true, event: 'error', ends: 'error', key: 'gone' })
+  await here.ended()
+  await until(() => script.runs[0]?.isOver, 'it stops')
+  const late = await subscribe(t, one.origin, '/a')
+  await late.ended()
+  t.same(late.data, ['t1', GONE], 'and has written nothing more')
+  t.same([one, other].flatMap(({ noise }) => noise()), [])
+})
