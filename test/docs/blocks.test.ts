@@ -10,11 +10,11 @@
  * - `<!-- foreign: package -->`: code for a package that is not here: its syntax is checked
  * - `<!-- file: path -->`: a part of this file, which is tested elsewhere
  *
- * On a line that says `does not compile` there has to be an error. A block that augments `pastelli` does that for itself alone.
+ * On a line that says `does not compile` there has to be an error. What a block augments is augmented for itself alone.
  */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
@@ -188,34 +188,27 @@ function place ({ lines }: Module, code: string, line: number): void {
   lines.push(...code.split('\n'))
 }
 
+// Each group is a program of its own; all are built at once.
 async function compile (): Promise<string[]> {
   for (const [file, { lines }] of files) writeFileSync(file, `${lines.join('\n')}\nexport {}\n`)
-  const [alone, together] = partition([...files.keys()], (file) => /^declare module 'pastelli/m.test(readFileSync(file, 'utf8')))
-  const found: string[] = []
-  for (const [index, group] of [together, ...alone.map((file) => [file])].entries()) {
-    const project = join(folder, `${index}`, 'tsconfig.json')
-    mkdirSync(dirname(project))
+  const augments = (file: string) => /^declare module '/m.test(readFileSync(file, 'utf8'))
+  const groups = [[...files.keys()].filter((file) => !augments(file)), ...[...files.keys()].filter(augments).map((file) => [file])]
+  const projects = groups.map((group, index) => {
+    const project = join(folder, `${index}.tsconfig.json`)
     writeFileSync(project, JSON.stringify({ extends: join(PRELUDE, 'tsconfig.json'), include: [PRELUDE], files: group }))
-    found.push(...await compileProject(project))
-  }
-  return found
+    return project
+  })
+  const { stdout } = await run(process.execPath, [TSC, '-b', ...projects, '--pretty', 'false'], { cwd: ROOT, env: plainEnvironment() }).catch((error: { stdout: string }) => error)
+  return complaintsOf(stdout)
 }
 
-function partition<Value> (values: Value[], test: (value: Value) => boolean): [Value[], Value[]] {
-  return [values.filter(test), values.filter((value) => !test(value))]
-}
-
-// What it complains of, by the lines of the documents; and where it does not, though it should.
-async function compileProject (project: string): Promise<string[]> {
-  const { files: checked } = JSON.parse(readFileSync(project, 'utf8')) as { files: string[] }
-  const { stdout } = await run(process.execPath, [TSC, '-p', project, '--pretty', 'false'], { cwd: ROOT, env: plainEnvironment() }).catch((error: { stdout: string }) => error)
-  const wanted = new Set(checked.flatMap((file) => {
-    const { document, lines } = files.get(file) as Module
-    return lines.flatMap((line, index) => line.includes('does not compile') ? [`${document}:${index + 1}`] : [])
-  }))
+// What the compiler complains of, by the lines of the documents; and where it does not, though it should.
+function complaintsOf (output: string): string[] {
+  const wanted = new Set([...files.values()].flatMap(({ document, lines }) =>
+    lines.flatMap((line, index) => line.includes('does not compile') ? [`${document}:${index + 1}`] : [])))
   const missed = new Set(wanted)
   const found: string[] = []
-  for (const line of stdout.split('\n').filter((line) => /^\S.*error TS/.test(line))) {
+  for (const line of output.split('\n').filter((line) => /^\S.*error TS/.test(line))) {
     const [, path = '', at = '', message = line] = /^(.+?)\((\d+),\d+\): error (.*)$/.exec(line) ?? []
     const place = `${files.get(join(ROOT, path))?.document ?? relative(ROOT, path)}:${at}`
     if (wanted.has(place)) missed.delete(place)
