@@ -8,7 +8,7 @@
  * - `<!-- serves: /path -->`: a program, with an `app` that listens; it is started, and the path gives an event
  * - `<!-- runs -->`: a program; it is started, and ends well
  * - `<!-- foreign: package -->`: code for a package that is not here: its syntax is checked
- * - `<!-- file: path -->`: a part of this file, which is tested elsewhere
+ * - `<!-- tested: path -->`: this other test takes it from the document, and runs it
  *
  * On a line that says `does not compile` there has to be an error. What a block augments is augmented for itself alone.
  */
@@ -41,7 +41,7 @@ const run = promisify(execFile)
 const require = createRequire(import.meta.url)
 const TSC = join(dirname(require.resolve('@typescript/native/package.json')), 'bin/tsc')
 const PRELUDE = join(ROOT, 'test/docs/prelude')
-const DIRECTIVES = ['continues', 'presumes', 'serves', 'runs', 'foreign', 'file']
+const DIRECTIVES = ['continues', 'presumes', 'serves', 'runs', 'foreign', 'tested']
 
 const manifest = readManifest('package.json')
 const command = readManifest('cli/package.json')
@@ -52,11 +52,11 @@ const PROGRAMS = new Set(['curl', 'redis-cli', 'nats', 'kubectl', 'docker'])
 const checks: Record<string, (block: Block) => void> = {
   ts: checkModule,
   js: checkModule,
-  sh: ({ code }) => { for (const line of code.split('\n')) checkCommands(line) },
+  sh: (block) => { if (!isTested(block)) for (const line of block.code.split('\n')) checkCommands(line) },
   json: ({ code }) => { JSON.parse(code) },
   yaml: ({ code }) => { refuse([parseAllDocuments(code)].flat().flatMap(({ errors }) => errors)) },
-  nginx: needFile,
-  haproxy: needFile,
+  nginx: needTest,
+  haproxy: needTest,
   // What goes over the wire, or what a program prints.
   text: () => {}
 }
@@ -107,7 +107,8 @@ t.test('a block that is wrong is found', async (t) => {
   t.throws(() => checks.sh?.(block('sh', 'rm -r /')), /rm/)
   t.throws(() => checks.json?.(block('json', '{ a: 1 }')))
   t.throws(() => checks.yaml?.(block('yaml', 'a: [')))
-  t.throws(() => checks.nginx?.(block('nginx', 'server {}')), /file/)
+  t.throws(() => checks.nginx?.(block('nginx', 'server {}')), /no other test/)
+  t.throws(() => checks.nginx?.({ ...block('nginx', 'server {}'), directives: [{ name: 'tested', text: 'test/nothing.test.ts', line: 1 }] }), /nothing/)
   t.throws(() => checks.ts?.({ ...block('ts', 'const = 1'), directives: [{ name: 'foreign', text: 'another', line: 1 }] }))
 })
 
@@ -121,7 +122,6 @@ function has ({ directives }: Block, name: string): boolean {
 
 // Its types are for the compiler; here is what that never sees.
 function checkModule (block: Block): void {
-  if (has(block, 'file')) needFile(block)
   if (!has(block, 'foreign')) return
   const { diagnostics = [] } = ts.transpileModule(block.code, { reportDiagnostics: true, compilerOptions: { target: ts.ScriptTarget.ES2022 } })
   refuse(diagnostics.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' ')))
@@ -131,11 +131,15 @@ function refuse (errors: unknown[]): void {
   if (errors.length !== 0) throw new Error(errors.join(', '))
 }
 
-function needFile ({ code, directives }: Block): void {
-  const path = directives.find(({ name }) => name === 'file')?.text
-  if (path === undefined) throw new Error('it is part of no file that is tested')
-  const squeeze = (text: string) => text.replace(/^\s+/gm, '').trim()
-  if (!squeeze(readFileSync(join(ROOT, path), 'utf8')).includes(squeeze(code))) throw new Error(`it is no part of ${path}`)
+// The other test fails if it does not find it.
+function isTested ({ directives }: Block): boolean {
+  const path = directives.find(({ name }) => name === 'tested')?.text
+  if (path !== undefined) checkFile(path)
+  return path !== undefined
+}
+
+function needTest (block: Block): void {
+  if (!isTested(block)) throw new Error('no other test runs it')
 }
 
 function checkCommands (line: string): void {

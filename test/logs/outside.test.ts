@@ -19,7 +19,7 @@ import { until } from '../support/until.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
-const SECTION = README.slice(README.indexOf('**Publishing from elsewhere.**'), README.indexOf('### On `reply`'))
+const [SECTION] = /^\*\*Publishing from elsewhere\.\*\*.*?^##/ms.exec(README) as unknown as [string]
 const [WORKER] = blocks('ts') as [string]
 const [LINES, SESSION] = blocks('sh') as [string, string]
 const FIELDS = [...SECTION.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name as string)
