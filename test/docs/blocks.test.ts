@@ -41,6 +41,8 @@ const run = promisify(execFile)
 const require = createRequire(import.meta.url)
 const TSC = join(dirname(require.resolve('@typescript/native/package.json')), 'bin/tsc')
 const PRELUDE = join(ROOT, 'test/docs/prelude')
+// Without tap's own loader, which gets into every process that a test starts, and which the compiler can't be loaded by.
+const PLAIN_NODE = ['-u', 'NODE_OPTIONS', process.execPath]
 const DIRECTIVES = ['continues', 'presumes', 'serves', 'runs', 'foreign', 'tested']
 
 const manifest = readManifest('package.json')
@@ -93,7 +95,7 @@ t.test('what is told to run runs', async (t) => {
     const program = join(folder, `${basename(file, '.ts')}.js`)
     if (!existsSync(program)) writeFileSync(program, toProgram(module, name === 'serves'))
     const what = `${module.document}:${line}`
-    if (name === 'runs') await t.resolves(run(process.execPath, [program], { env: plainEnvironment() }), what)
+    if (name === 'runs') await t.resolves(run('env', [...PLAIN_NODE, program]), what)
     else t.match(await firstEvent(program, text), /^data: /m, `${what} ${text}`)
   }
 })
@@ -202,8 +204,8 @@ async function compile (): Promise<string[]> {
     writeFileSync(project, JSON.stringify({ extends: join(PRELUDE, 'tsconfig.json'), include: [PRELUDE], files: group }))
     return project
   })
-  const { stdout } = await run(process.execPath, [TSC, '-b', ...projects, '--pretty', 'false'], { cwd: ROOT, env: plainEnvironment() }).catch((error: { stdout: string }) => error)
-  return complaintsOf(stdout)
+  const { stdout, stderr } = await run('env', [...PLAIN_NODE, TSC, '-b', ...projects, '--pretty', 'false'], { cwd: ROOT }).catch((error: { stdout: string, stderr: string }) => error)
+  return [...complaintsOf(stdout), ...stderr === '' ? [] : [stderr]]
 }
 
 // What the compiler complains of, by the lines of the documents; and where it does not, though it should.
@@ -230,7 +232,7 @@ function toProgram ({ lines }: Module, serves: boolean): string {
 }
 
 async function firstEvent (program: string, path: string): Promise<string> {
-  const child = spawn(process.execPath, [program], { env: plainEnvironment(), stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const child = spawn('env', [...PLAIN_NODE, program], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const gone = once(child, 'exit')
   try {
     const [port] = await Promise.race([once(child, 'message'), gone.then(() => { throw new Error(`${program} ended`) })])
@@ -246,9 +248,4 @@ async function firstEvent (program: string, path: string): Promise<string> {
     child.kill('SIGKILL')
     await gone
   }
-}
-
-// Without tap's own loaders, which would look at every process.
-function plainEnvironment (): NodeJS.ProcessEnv {
-  return { ...process.env, NODE_OPTIONS: '' }
 }
