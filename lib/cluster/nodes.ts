@@ -41,9 +41,11 @@ export interface NodeWatcher {
   changed: (node: string, key: string, value: string | null) => void
   /** Another node has died or left, and nothing comes of it any more unless it turns out to live. */
   left: (node: string) => void
+  /** A node has sent this here. */
   message: (from: string, body: string) => void
   /** Nothing is heard of the others for now, because of this. Told once, until `recovered`. */
   failed: (error: unknown) => void
+  /** After `failed`: the others are heard again. */
   recovered: () => void
   /** Somebody sent what can't be a message of a node: it is left out. */
   refused: (error: unknown) => void

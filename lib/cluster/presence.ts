@@ -23,6 +23,7 @@ export interface PresenceMember {
   readonly data: unknown
 }
 
+/** What `app.presence` emits. */
 export interface PresenceEvents {
   /** A connection is present from now on. */
   join: [topic: TopicName, member: PresenceMember]
@@ -33,6 +34,7 @@ export interface PresenceEvents {
 const MAX_DATA = 1_024
 const MAX_NAME = 1_024
 
+/** Who is connected to which topic, on all nodes. */
 export class Presence extends EventEmitter<PresenceEvents> {
   readonly #cluster: Cluster
   readonly #logger: Logger

@@ -9,6 +9,7 @@ import { MAX_BODY } from './nodes.ts'
 /** A connection by its id, or all that have a name. */
 export type SendTarget = { id: string, name?: never } | { name: string, id?: never }
 
+/** What a send to a connection on whichever node takes besides its data. */
 export interface SendOptions extends EventFields {
   /** How long the other nodes may take to answer, ms. @default 2000 */
   timeout?: number | undefined

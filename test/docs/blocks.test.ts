@@ -69,7 +69,7 @@ const modules = documents.flatMap(({ path, blocks }) => modulesOf(path, blocks))
 const files = new Map(modules.map((module, index) => [join(folder, `${basename(module.document, '.md')}-${index}.${module.language}`), module]))
 const complaints = compile()
 
-for (const { path, blocks } of documents) {
+for (const { path, blocks, spans } of documents) {
   t.test(`the code of ${path}`, async (t) => {
     for (const block of blocks) {
       for (const { name } of block.directives) if (!DIRECTIVES.includes(name)) t.fail(`line ${block.line}: nobody knows <!-- ${name} -->`)
@@ -77,6 +77,7 @@ for (const { path, blocks } of documents) {
       if (check === undefined) t.fail(`line ${block.line}: nobody knows how to check "${block.language}"`)
       else t.doesNotThrow(() => { check(block) }, `line ${block.line}: ${block.language}`)
     }
+    for (const command of spans.filter((span) => /^npm |^node dist/.test(span))) t.doesNotThrow(() => { checkCommands(command) }, command)
     const found = (await complaints).filter((complaint) => complaint.startsWith(`${path}:`))
     t.same(found, [], 'compiles')
   })
@@ -157,7 +158,7 @@ function checkCommand ([program, ...rest]: [string, ...string[]]): void {
   else if (program === 'node') checkFile(rest.find((word) => !word.startsWith('-')) ?? '')
   else if (program !== 'npm') need(PROGRAMS, program)
   else if (first === 'install') for (const name of rest.slice(1)) checkPackage(name)
-  else if (first !== 'ci') need(Object.keys(manifest.scripts ?? {}), first === 'run' ? second : first)
+  else if (first !== 'ci' && first !== 'ls') need(Object.keys(manifest.scripts ?? {}), first === 'run' ? second : first)
 }
 
 function need (known: Iterable<string>, name: string): void {

@@ -18,7 +18,7 @@ const SKIP = new Set(['node_modules', 'dist', 'docs/api'])
 export const allDocuments: readonly Document[] = find('')
 
 /** Those of which every block of code is checked. */
-export const documents = allDocuments.filter(({ path }) => /^(README|CONTRIBUTING)\.md$|^docs\//.test(path))
+export const documents = allDocuments.filter(({ path }) => /^(README|CONTRIBUTING|cli\/README)\.md$|^docs\//.test(path))
 
 function find (folder: string): Document[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {

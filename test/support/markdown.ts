@@ -25,6 +25,8 @@ export interface Link {
 
 export interface Markdown {
   blocks: readonly Block[]
+  /** Code within the text. */
+  spans: readonly string[]
   links: readonly Link[]
   /** What may stand behind a `#`. */
   anchors: ReadonlySet<string>
@@ -35,8 +37,8 @@ const COMMENT = /^<!-- *(\w+)(?:: ?|(?= *(?:\n|-->)))([^]*?) *-->$/
 const LINK = /!?\[(?:[^[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)|^\[[^\]]+\]: (\S+)|<(?:a|img)\b[^>]*? (?:href|src)="([^"]+)"/gm
 
 /** @throws for a fence or a comment that has no end, and for a comment before a block that says nothing */
-export function readMarkdown (text: string): Markdown {
-  const lines = text.split('\n')
+export function readMarkdown (source: string): Markdown {
+  const lines = source.split('\n')
   const blocks: Block[] = []
   const prose = [...lines]   // without code and comments
   const anchors = new Set<string>()
@@ -74,7 +76,8 @@ export function readMarkdown (text: string): Markdown {
       isBetween = heading !== null || (line === '' && (isBetween || !isListed(prose, at)))
     }
   }
-  return { blocks, anchors, links: linksOf(prose.join('\n')) }
+  const text = prose.join('\n')
+  return { blocks, anchors, spans: [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code as string), links: linksOf(text) }
 }
 
 function endOf (lines: readonly string[], start: number, isEnd: (line: string) => boolean): number {
