@@ -39,7 +39,8 @@ export class Crowd {
 
   constructor (target: Target) {
     this.#target = target
-    this.#agent = target.url.protocol === 'https:' ? new TlsAgent({ keepAlive: true }) : new Agent({ keepAlive: true })
+    const options = { keepAlive: true, autoSelectFamily: true }   // so a lookup is asked for all addresses
+    this.#agent = target.url.protocol === 'https:' ? new TlsAgent(options) : new Agent(options)
   }
 
   /**
@@ -160,9 +161,5 @@ function noAnswer (): Error {
 async function lookUpOnce (hostname: string): Promise<LookupFunction | undefined> {
   if (isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) return undefined
   const addresses = await lookup(hostname, { all: true })
-  const [{ address, family }] = addresses as [typeof addresses[number]]
-  return (_hostname, { all }, found) => {
-    if (all) found(null, addresses)
-    else found(null, address, family)
-  }
+  return (_hostname, _options, found) => { found(null, addresses) }
 }

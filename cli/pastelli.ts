@@ -64,14 +64,10 @@ Examples:
 try {
   await program.parseAsync()
 } catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : USAGE
-  } else if (error instanceof UsageError) {
-    process.stderr.write(`error: ${error.message}\n(--help tells what there is)\n`)
-    process.exitCode = USAGE
-  } else {
-    throw error
-  }
+  if (!(error instanceof CommanderError || error instanceof UsageError)) throw error
+  // Commander has told its own already; help is one of them.
+  if (error instanceof UsageError) process.stderr.write(`error: ${error.message}\n(--help tells what there is)\n`)
+  process.exitCode = error instanceof CommanderError && error.exitCode === 0 ? 0 : USAGE
 }
 
 /** What both ask with. */

@@ -79,7 +79,7 @@ export function describe (figures: Figures, hasTimes: boolean): string {
   const { url, seconds, connections: { wanted, opened, refused, lost }, head, events, bytes, gaps, latency, spread, early, busy } = figures
   const notAsked = wanted - opened - refused
   const rows: Array<[name: string, text: string]> = [
-    ['connections', `${whole(opened)} opened, ${whole(refused)} refused, ${whole(lost)} lost${notAsked > 0 ? `, ${whole(notAsked)} not asked for` : ''}`],
+    ['connections', `${whole(opened)} opened, ${whole(refused)} refused, ${whole(lost)} lost${notAsked > 0 ? `, ${whole(notAsked)} not asked for (--ramp gives it more time)` : ''}`],
     ...because('refused', figures.refusals),
     ...because('lost', figures.losses),
     ['answered', head === null ? '-' : `half within ${ms(head.p50)}, 99 % within ${ms(head.p99)}, all within ${ms(head.max)}`],

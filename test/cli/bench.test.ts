@@ -8,6 +8,9 @@ import { start } from '../support/server.ts'
 import { until } from '../support/until.ts'
 import { Witness } from '../support/witness.ts'
 
+// Many processes, one after the other, on a busy machine.
+t.setTimeout(120_000)
+
 const skip = without('TESTED AT A TERMINAL', ['script'], 'bsdutils')
 
 /** A server that publishes an event every 20 ms while somebody listens. */
@@ -89,7 +92,7 @@ t.test('people get a table, with what is slow as long bars', async (t) => {
     `^${server.origin}/\n`,
     'connections {2}20 opened, 0 refused, 0 lost',
     'answered {5}half within [\\d.]+ ms, 99 % within [\\d.]+ ms, all within [\\d.]+ ms',
-    'events {7}[\\d,]+ in 0\\.\\d s, [\\d,]+ a second',
+    'events {7}[\\d,]+ in 0\\.\\d s, [\\d,]+ a second(?:; [\\d,]+ before, while connections were opened)?',
     'bytes {8}[\\d,]+ k?B, [\\d,]+ k?B a second',
     'gaps {9}0\n',
     'latency of [\\d,]+ events, from their publication to a client',
@@ -151,7 +154,7 @@ t.test('who does not answer in time is refused, and the rest is not asked for', 
   const server = await startFeed(t)
   const bench = run(t, ['bench', `${server.origin}/silent`, '-c', '120', '--ramp', '0.3'])
   t.equal(await bench.ends(), 1)
-  t.match(bench.out, /^connections {2}0 opened, 100 refused, 0 lost, 20 not asked for\n {2}refused {4}100: no answer in time$/m)
+  t.match(bench.out, /^connections {2}0 opened, 100 refused, 0 lost, 20 not asked for \(--ramp gives it more time\)\n {2}refused {4}100: no answer in time$/m)
 })
 
 t.test('a host that is not there is said so', async (t) => {

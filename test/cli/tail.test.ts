@@ -7,6 +7,9 @@ import { without } from '../support/programs.ts'
 import { start } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
+// Many processes, one after the other, on a busy machine.
+t.setTimeout(120_000)
+
 const skip = without('TESTED AT A TERMINAL', ['script'], 'bsdutils')
 
 t.test('an event is a line: its type, its id, its data as it came', async (t) => {
