@@ -32,7 +32,7 @@ interface Module {
   blocks: Block[]
 }
 
-interface Manifest { scripts?: Record<string, string>, bin?: Record<string, string>, dependencies?: object, peerDependencies?: object, devDependencies?: object }
+interface Manifest { name?: string, scripts?: Record<string, string>, bin?: Record<string, string>, dependencies?: object, peerDependencies?: object, devDependencies?: object }
 
 // Whole programs of the compiler, on a machine that does other things as well.
 t.setTimeout(120_000)
@@ -154,7 +154,7 @@ function checkCommands (line: string): void {
 
 function checkCommand ([program, ...rest]: [string, ...string[]]): void {
   const [first = '', second = ''] = rest
-  if (program === 'npx') need(Object.keys(command.bin ?? {}), first)
+  if (program === 'npx') need([command.name as string, ...Object.keys(command.bin ?? {})], first)   // the package has one command
   else if (program === 'node') checkFile(rest.find((word) => !word.startsWith('-')) ?? '')
   else if (program !== 'npm') need(PROGRAMS, program)
   else if (first === 'install') for (const name of rest.slice(1)) checkPackage(name)
