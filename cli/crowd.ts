@@ -6,6 +6,7 @@ import { isIP, type LookupFunction } from 'node:net'
 import { createHistogram } from 'node:perf_hooks'
 import { createParser } from 'eventsource-parser'
 import { ACCEPT, formatOf } from './formats.ts'
+import { gapOf } from './gap.ts'
 import type { Lateness } from './lateness.ts'
 import { lineReader } from './lines.ts'
 import { parseLine } from './ndjson.ts'
@@ -139,7 +140,7 @@ export class Crowd {
   }
 
   #received (event: string | undefined, id: string | undefined, data: string): void {
-    if (event === 'gap') {
+    if (gapOf(event, data) !== undefined) {
       this.gaps++
     } else {
       this.events++

@@ -82,8 +82,7 @@ function answerOf (body: ReadableStream<Uint8Array>, translate: Translate, beatE
       } finally {
         clearInterval(beats)
       }
-    },
-    cancel: (reason) => reader.cancel(reason)
+    }
   })
   return new Response(translated, { headers: { 'content-type': EVENT_STREAM } })
 }

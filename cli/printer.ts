@@ -1,5 +1,6 @@
 /** An event as a line: for people, or as JSON. */
 import { styleText } from 'node:util'
+import { type Gap, gapOf } from './gap.ts'
 import { isJson } from './ndjson.ts'
 
 export interface PrintedEvent {
@@ -16,8 +17,6 @@ export interface Printer {
   event: (event: PrintedEvent) => string
   comment: (text: string) => string
 }
-
-interface Gap { reason: string, from: string | null, to: string }
 
 const WHY_GAP: Record<string, string> = {
   trimmed: 'the server keeps them no longer',
@@ -36,7 +35,7 @@ export function forPeople ({ isScreen, isColoured, clock }: { isScreen: boolean,
   const line = (text: string) => `${clock === undefined ? '' : `${paint('gray', clock().toISOString())}  `}${text}\n`
   return {
     event: ({ event, id, data }) => {
-      const gap = event === 'gap' ? gapOf(data) : undefined
+      const gap = gapOf(event, data)
       if (gap !== undefined) return line(paint(['bold', 'yellow'], shown(describe(gap))))
       const text = shown(textOf(data)).replaceAll('\n', '\n    ')
       return line(`${paint('cyan', shown(event))}  ${paint('gray', shown(id || '-'))}  ${text}`)
@@ -58,13 +57,6 @@ export function asJson ({ clock }: { clock: Clock | undefined }): Printer {
     ),
     comment: (text) => object(['comment', JSON.stringify(text.trim())])
   }
-}
-
-/** Undefined if it is an event of somebody else's that has the name. */
-function gapOf (data: unknown): Gap | undefined {
-  if (typeof data === 'string') return isJson(data) ? gapOf(JSON.parse(data)) : undefined
-  const { reason, from, to } = (data ?? {}) as Partial<Gap>
-  return typeof reason === 'string' && typeof to === 'string' ? { reason, from: from ?? null, to } : undefined
 }
 
 function describe ({ reason, from, to }: Gap): string {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { type ClientState, type ClientStream, connect, type ConnectOptions, type StateDetail } from '../client/index.ts'
 import { eventStreamFetch } from './event-stream-fetch.ts'
 import { ACCEPT } from './formats.ts'
+import { gapOf } from './gap.ts'
 import { INTERRUPTED, notice } from './notice.ts'
 import { isWebSocket, type Target, UsageError } from './options.ts'
 import { print } from './output.ts'
@@ -45,7 +46,7 @@ export async function tail (target: Target, options: TailOptions): Promise<numbe
     for await (const { event, id, data } of stream) {
       const isComment = event === COMMENT
       const isRead = await print(isComment ? printer.comment(String(data)) : printer.event({ event, id, data }))
-      if (!isComment && event !== 'gap') seen++
+      if (!isComment && gapOf(event, data) === undefined) seen++
       if (!isRead || seen === count) break
     }
   } catch (error) {

@@ -1,4 +1,5 @@
 /** `pastelli bench`, the command itself, on servers of Pastelli: whether its figures are right, and what it ends with. */
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { event } from '../../index.ts'
 import { run, runAtTerminal, runInShell } from '../support/command.ts'
@@ -22,7 +23,7 @@ async function startFeed (t: Test) {
     app.get('/page', (_request, reply) => reply.type('text/html').send('<p>'))
     app.stream('/answer', { method: 'POST' }, async function * (request) {
       yield request.body
-      yield event({ event: 'gap', data: {} })
+      yield event({ event: 'gap', data: { reason: 'trimmed', from: null, to: 'a:1' } })
     })
     app.get('/silent', () => new Promise(() => {}))
   }, { pastelli: { maxConnections: 250 } })
@@ -190,6 +191,17 @@ t.test('Ctrl-C ends it early, with the figures so far', async (t) => {
   bench.child.kill('SIGINT')
   t.equal(await bench.ends(), 130)
   t.match(bench.out, /^connections {2}10 opened, 0 refused, 0 lost$/m)
+})
+
+t.test('over TLS it trusts whom Node does', async (t) => {
+  const server = await start(t, (app) => { app.stream('/', { topics: 'a' }) }, { tls: true })
+  const stranger = run(t, ['bench', server.origin, '-c', '2', '-d', '0.2'])
+  t.equal(await stranger.ends(), 1)
+  t.match(stranger.out, /^ {2}refused {4}2: the certificate is self-signed \(NODE_EXTRA_CA_CERTS=file\.pem trusts it\)$/m)
+  const certificate = fileURLToPath(new URL('../../../test/support/fixtures/cert.pem', import.meta.url))
+  const known = runInShell(t, `$pastelli bench ${server.origin} -c 5 -d 0.2`, { NODE_EXTRA_CA_CERTS: certificate })
+  t.equal(await known.ends(), 0)
+  t.match(known.out, /^connections {2}5 opened, 0 refused, 0 lost$/m)
 })
 
 t.test('more connections than there are file descriptors are not even tried', { skip: process.platform === 'win32' }, async (t) => {
