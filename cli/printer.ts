@@ -2,6 +2,7 @@
 import { styleText } from 'node:util'
 import { type Gap, gapOf } from './gap.ts'
 import { isJson } from './ndjson.ts'
+import { visible } from './visible.ts'
 
 export interface PrintedEvent {
   event: string
@@ -31,7 +32,7 @@ type Paint = (style: Style, text: string) => string
 /** @param isScreen whether somebody looks at it, whose terminal is not to be steered by what comes */
 export function forPeople ({ isScreen, isColoured, clock }: { isScreen: boolean, isColoured: boolean, clock: Clock | undefined }): Printer {
   const paint: Paint = isColoured ? (style, text) => styleText(style, text) : (_style, text) => text
-  const shown = isScreen ? escape : (text: string) => text
+  const shown = isScreen ? visible : (text: string) => text
   const line = (text: string) => `${clock === undefined ? '' : `${paint('gray', clock().toISOString())}  `}${text}\n`
   return {
     event: ({ event, id, data }) => {
@@ -72,9 +73,4 @@ function textOf (data: unknown): string {
 function jsonOf (data: unknown): string {
   if (typeof data === 'string') return isJson(data) ? data.replaceAll('\n', ' ').trim() : JSON.stringify(data)
   return data instanceof ArrayBuffer ? JSON.stringify({ base64: Buffer.from(data).toString('base64') }) : JSON.stringify(data)
-}
-
-// A tab and a line end may stay.
-function escape (text: string): string {
-  return text.replace(/[^\P{Cc}\t\n]/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }

@@ -2,6 +2,7 @@
 import type { Histogram } from 'node:perf_hooks'
 import type { Crowd } from './crowd.ts'
 import { inWords } from './reasons.ts'
+import { visible } from './visible.ts'
 
 /** Times in ms. */
 export interface Percentiles {
@@ -112,7 +113,7 @@ function percentiles (histogram: Histogram): Percentiles | null {
 }
 
 function because (name: string, counts: Record<string, number>): Array<[name: string, text: string]> {
-  return Object.entries(counts).map(([code, count]) => [`  ${name}`, `${whole(count)}: ${inWords(code)}`])
+  return Object.entries(counts).map(([code, count]) => [`  ${name}`, `${whole(count)}: ${visible(inWords(code))}`])
 }
 
 function spectrum (times: Percentiles): string[] {

@@ -18,7 +18,7 @@ t.test('204 ends it for good', async (t) => {
 t.test('a refusal is told with its status and what the server says, and exits with 1', async (t) => {
   const server = await start(t, (app) => {
     app.addHook('onRequest', async (request, reply) => {
-      if (request.headers.authorization !== 'Basic YWRhOnBhw59z') return await reply.code(401).send(request.headers.authorization ?? 'Who are you?')
+      if (request.headers.authorization !== 'Basic YWRhOnBhw59z') return await reply.code(401).send(request.headers.authorization ?? 'Who are\tyou?\u001b[2J')
     })
     app.stream('/', async function * (request) { yield request.headers['x-tag'] })
     app.get('/page', (_request, reply) => reply.type('text/html').send('<p>'))
@@ -26,7 +26,7 @@ t.test('a refusal is told with its status and what the server says, and exits wi
   })
   const refused = run(t, ['tail', server.origin])
   t.equal(await refused.ends(), 1)
-  t.equal(refused.err, 'pastelli: refused with 401 Unauthorized: Who are you?\n')
+  t.equal(refused.err, 'pastelli: refused with 401 Unauthorized: Who are\tyou?\\x1b[2J\n', 'which can\'t steer a terminal')
   t.equal(refused.out, '')
   const own = run(t, ['tail', server.origin.replace('//', '//ada:pa%C3%9Fs@'), '-n', '1', '-H', 'X-Tag: one', '--header', 'x-tag:two'])
   t.equal(await own.ends(), 0, 'with what the URL has')
