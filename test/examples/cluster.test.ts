@@ -23,6 +23,7 @@ import { until } from '../support/until.ts'
 t.setTimeout(120_000)
 
 const SERVER = fileURLToPath(new URL('../../examples/cluster/server.js', import.meta.url))
+const REDIS = new URL('../../examples/cluster/redis.js', import.meta.url).href
 const NAMES = ['peach', 'mint', 'lilac']
 const skip = withoutRedis() || without('TESTED FOR WHAT IS LEFT BEHIND', ['ps'], 'procps')
 
@@ -33,13 +34,14 @@ class Cluster {
   complaints = ''
   readonly exited: Promise<unknown[]>
   readonly #server: ChildProcess
-  readonly #said: Promise<void>
+  /** Its first line. */
+  readonly said: Promise<void>
 
   constructor (server: ChildProcess) {
     this.#server = server
     this.exited = once(server, 'exit')
     server.stderr?.on('data', (text) => { this.complaints += text })
-    this.#said = new Promise((resolve) => {
+    this.said = new Promise((resolve) => {
       createInterface(server.stdout as Readable).on('line', (line) => {
         this.lines.push(line)
         resolve()
@@ -53,7 +55,7 @@ class Cluster {
 
   /** Where it says that it is, once it does. */
   async origin (): Promise<string> {
-    await Promise.race([this.#said, this.exited])
+    await Promise.race([this.said, this.exited])
     const [origin] = /http:\/\/localhost:\d+/.exec(this.lines[0] ?? '') ?? []
     if (origin === undefined) throw new Error(this.complaints)
     return origin
@@ -72,9 +74,9 @@ class Cluster {
 }
 
 /** In a process group of its own, as a shell starts it; gone with the test, with all that it has started. */
-function startCluster (t: Test, env: NodeJS.ProcessEnv = {}): Cluster {
+function startCluster (t: Test, env: NodeJS.ProcessEnv = {}, args = [SERVER]): Cluster {
   const { REDIS_URL, ...rest } = process.env
-  const server = spawn(process.execPath, [SERVER], { cwd: tmpdir(), env: { ...rest, PORT: '0', ...env }, detached: true })
+  const server = spawn(process.execPath, args, { cwd: tmpdir(), env: { ...rest, PORT: '0', ...env }, detached: true })
   t.teardown(() => { server.kill('SIGKILL') })
   return new Cluster(server)
 }
@@ -126,20 +128,6 @@ function served (stream: Subscriber): Served {
 
 function isContiguous (numbers: readonly number[]): boolean {
   return numbers.every((n, i) => i === 0 || n === numbers[i - 1] as number + 1)
-}
-
-/** Fails the test unless this ends its streams properly, and then all that it has started. */
-async function leavesNothing (t: Test, cluster: Cluster, origin: string, end: () => void): Promise<void> {
-  const stream = await subscribe(t, origin, '/beats')
-  await until(() => beats(stream).length > 0, 'numbers come')
-  const below = await cluster.below()
-  t.ok(below.length >= NAMES.length, 'it has nodes')
-  end()
-  t.same(await cluster.exited, [0, null])
-  t.same(below.filter(isAlive), [])
-  await stream.ended()
-  t.match(stream.text, /retry: \d+\n\n$/, 'the stream ended properly: its client knows when to come back')
-  t.same([cluster.complaints, cluster.lines.length], ['', 1])
 }
 
 t.test('the balancer goes round, passes over who does not answer, and passes bytes as they come', async (t) => {
@@ -264,28 +252,42 @@ t.test('three nodes, and a Redis of their own', { skip }, async (t) => {
   })
 
   await t.test('Ctrl-C, which goes to the whole group, leaves no process behind', async (t) => {
-    await leavesNothing(t, cluster, origin, () => process.kill(-cluster.pid, 'SIGINT'))
+    const stream = await subscribe(t, origin, '/beats')
+    await until(() => beats(stream).length > 0, 'numbers come')
+    const below = await cluster.below()
+    t.ok(below.length > NAMES.length, 'nodes, and Redis')
+    process.kill(-cluster.pid, 'SIGINT')
+    t.same(await cluster.exited, [0, null])
+    t.same(below.filter(isAlive), [])
+    await stream.ended()
+    t.match(stream.text, /retry: \d+\n\n$/, 'the stream ended properly: its client knows when to come back')
+    t.same([cluster.complaints, cluster.lines.length], ['', 1])
   })
 })
 
-t.test('killed itself, it leaves no process behind', { skip }, async (t) => {
-  const cluster = startCluster(t)
-  await cluster.origin()
-  const below = await cluster.below()
-  t.ok(below.length > NAMES.length, 'nodes, and Redis')
-  process.kill(cluster.pid, 'SIGKILL')
-  await until(() => !below.some(isAlive), 'all are gone')
-  t.equal(cluster.complaints, '')
+t.test('a Redis of its own ends with the process that has started it, however that ends', { skip }, async (t) => {
+  const code = `import(${JSON.stringify(REDIS)}).then(({ findRedis }) => findRedis()).then(({ url }) => { console.log(url) })`
+  const starter = startCluster(t, {}, ['--eval', code])
+  await starter.said
+  const below = await starter.below()
+  t.ok(below.length > 0)
+  process.kill(starter.pid, 'SIGKILL')
+  await until(() => !below.some(isAlive), 'Redis is gone')
+  t.same([starter.complaints, starter.lines.length], ['', 1])
 })
 
-t.test('it takes the Redis that it is given, and leaves that as it is', { skip }, async (t) => {
+t.test('it takes the Redis that it is given, and leaves nothing but that behind, also if it is killed itself', { skip }, async (t) => {
   const redis = await startRedis(t)
   const cluster = startCluster(t, { REDIS_URL: redis.socket, PATH: tmpdir() })
   const port = /\d+$/.exec(await cluster.origin())?.[0] as string
   const second = startCluster(t, { REDIS_URL: redis.socket, PORT: port })
   t.same(await second.exited, [1, null])
   t.match(second.complaints, /^listen EADDRINUSE: .*\n$/, 'a port that is taken is an error, and its end')
-  await leavesNothing(t, cluster, await cluster.origin(), () => process.kill(cluster.pid, 'SIGTERM'))
+  const below = await cluster.below()
+  t.equal(below.length, NAMES.length)
+  process.kill(cluster.pid, 'SIGKILL')
+  await until(() => !below.some(isAlive), 'all nodes are gone')
+  t.equal(cluster.complaints, '')
   t.ok(Number(await redis.cli('XLEN', '{cluster}:log')) > 0)
 })
 
