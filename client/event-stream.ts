@@ -21,16 +21,18 @@ export function eventStreamReader ({ received, moved, delayed, options: { parse 
     rest += text
     let end = 0
     let id: string | undefined
+    let last: string | undefined
     for (const { 0: match, 1: value = '', index } of rest.matchAll(ID_OR_END)) {
       if (match.startsWith('id')) {
         id = value
       } else {
-        if (id !== undefined) moved(id)
+        last = id ?? last
         id = undefined
         end = index + match.length - 1   // the line end before what follows is kept
       }
     }
     rest = rest.slice(end).slice(-KEPT)
+    if (last !== undefined) moved(last)   // not those before it: a position never goes back
   }
 }
 

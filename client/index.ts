@@ -2,10 +2,10 @@
  * `pastelli/client`: a stream that comes back, in browsers and in Node.
  * @module pastelli/client
  */
-import { StreamError } from './errors.ts'
+import { checkOptions, refused } from './options.ts'
 import { overFetch } from './over-fetch.ts'
 import { overWebSocket, webSocketOf } from './over-web-socket.ts'
-import { resolveUrl, Stream } from './stream.ts'
+import { Stream } from './stream.ts'
 import type { Address, ClientStream, ConnectOptions, WithGap } from './types.ts'
 
 const FOR_FETCH = ['method', 'headers', 'body', 'credentials', 'fetch'] as const
@@ -17,20 +17,14 @@ const FOR_FETCH = ['method', 'headers', 'body', 'credentials', 'fetch'] as const
  * @throws StreamError PST_ERR_OPTION; TypeError for what is no URL
  */
 export function connect<Events extends object = Record<string, unknown>> (address: Address, options: ConnectOptions = {}): ClientStream<WithGap<Events>> {
-  const { transport = 'fetch', heartbeatTimeout = 0, buffer = 1 } = options
+  const { transport = 'fetch' } = options
   if (transport !== 'fetch' && transport !== 'websocket') throw refused('transport', 'fetch or websocket')
-  if (!(heartbeatTimeout >= 0)) throw refused('heartbeatTimeout', 'a time in ms, or 0')
-  if (!(buffer >= 1)) throw refused('buffer', 'a number of events')
-  if (typeof address !== 'function') resolveUrl(address)
+  checkOptions(address, options)
   if (transport === 'websocket') {
     for (const name of FOR_FETCH) if (options[name] !== undefined) throw refused(name, 'left out: a WebSocket can\'t have it')
     if (webSocketOf(options) === undefined) throw refused('WebSocket', 'given, since there is no global one here')
   }
   return new Stream(address, transport === 'fetch' ? overFetch : overWebSocket, options) as unknown as ClientStream<WithGap<Events>>
-}
-
-function refused (option: string, rule: string): StreamError {
-  return new StreamError('PST_ERR_OPTION', `pastelli/client: option "${option}" must be ${rule}`)
 }
 
 export { StreamError, type StreamErrorCode } from './errors.ts'

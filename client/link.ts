@@ -1,5 +1,5 @@
 /** What a transport tells of one attempt. */
-import type { ConnectOptions } from './types.ts'
+import type { ClientState, ConnectOptions, StateDetail } from './types.ts'
 
 export interface Link {
   url: URL
@@ -8,6 +8,9 @@ export interface Link {
   /** Aborts when the attempt is given up. */
   signal: AbortSignal
   opened: () => void
+  /** Its state, and its end, where there are attempts within this one. */
+  became: (state: ClientState, detail: StateDetail) => void
+  closed: (error?: unknown) => void
   /** Something came, if only a heartbeat. */
   heard: () => void
   /** From now on silence means that nobody is there. */

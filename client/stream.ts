@@ -150,6 +150,8 @@ export class Stream implements AsyncIterable<AnyEvent> {
         dog.heard()
         this.#become('open')
       },
+      became: (state, detail) => { if (!signal.aborted) this.#become(state, detail) },
+      closed: (error) => { if (!signal.aborted) this.#end(error) },
       heard: dog.heard,
       beats: () => { isBeating = true },
       received: (event, data, id) => { if (!signal.aborted) this.#receive(event, data, id) },

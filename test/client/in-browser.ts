@@ -16,15 +16,16 @@ const PATIENCE = 100_000
 const CLIENT = new URL('../../client/', import.meta.url)
 const PARSER = fileURLToPath(import.meta.resolve('eventsource-parser'))
 const PAGE = `<!doctype html><title>client</title>
-<script type="importmap">{ "imports": { "eventsource-parser": "/parser.js", "pastelli/client": "/client/index.js" } }</script>
+<script type="importmap">{ "imports": { "eventsource-parser": "/parser.js", "pastelli/client": "/client/index.js", "pastelli/client/shared": "/client/shared.js" } }</script>
 <script type="module">
 import { connect } from 'pastelli/client'
-window.open = (address, options) => {
+import { connectShared } from 'pastelli/client/shared'
+window.open = (address, { isShared = false, ...options }) => {
   window.seen = []
   window.states = []
   window.errors = []
   window.gaps = []
-  window.stream = connect(address, { retry: 5, onGap: (gap) => { gaps.push(gap) }, onState: (state, { error }) => { states.push(state); if (error) errors.push({ code: error.code, status: error.status }) }, ...options })
+  window.stream = (isShared ? connectShared : connect)(address, { retry: 5, onGap: (gap) => { gaps.push(gap) }, onState: (state, { error }) => { states.push(state); if (error) errors.push({ code: error.code, status: error.status }) }, ...options })
   stream.on('message', ({ data }) => { seen.push(data) })
 }
 window.complaints = []
@@ -44,7 +45,7 @@ declare global {
     source: { close: () => void }
     EventSource: new (url: string) => { addEventListener: (type: string, listener: (event: { data: string }) => void) => void, close: () => void }
     stream: ReturnType<typeof connect>
-    open: (address: string, options: ConnectOptions) => void
+    open: (address: string, options: ConnectOptions & { isShared?: boolean }) => void
   }
   const window: Window
 }
@@ -187,6 +188,38 @@ export async function inBrowser (name: BrowserName): Promise<void> {
       })
       t.same(read, upTo(5_000))
       await leave(t, page)
+    })
+
+    await t.test('tabs share one connection, and none misses anything when the one that leads stands still, or is closed', async (t) => {
+      const { server, gate, page: first } = await visit(t, browser, (app) => { app.stream('/feed', { topics: 'a', heartbeat: 100 }) })
+      const pages = [first, await browser(), await browser()]
+      for (const page of pages) {
+        if (page !== first) await page.goto(gate.origin)
+        await page.until(() => window.isReady)
+        await page.evaluate(() => { window.open('/feed', { isShared: true, heartbeatTimeout: 900 }) })
+        await page.until(() => window.stream.lastEventId)
+      }
+      t.equal(server.app.connections.size, 1)
+      let count = 0
+      const timer = setInterval(() => { server.app.topics.publish('a', count++) }, 5)
+      t.teardown(() => { clearInterval(timer) })
+      const goOn = async (page: Page) => { await page.until((count) => window.seen.length > count, count + 20) }
+      for (const page of pages) await goOn(page)
+      await first.evaluate(() => { for (const end = Date.now() + 4_000; Date.now() < end;); })
+      for (const page of pages) await goOn(page)
+      gate.cut()
+      for (const page of pages) await goOn(page)
+      await first.close()
+      for (const page of pages.slice(1)) await goOn(page)
+      clearInterval(timer)
+      for (const page of pages.slice(1)) {
+        await page.until((count) => window.seen.length >= count, count)
+        t.same(await page.evaluate(() => window.seen), upTo(count))
+        t.same(await page.evaluate(() => window.gaps), [])
+      }
+      await until(() => server.app.connections.size === 1)
+      for (const page of pages.slice(1)) await leave(t, page)
+      await until(() => server.app.connections.size === 0)
     })
 
     await t.test('its own EventSource comes back where it was, also where it had no event yet, and is told of a gap', async (t) => {

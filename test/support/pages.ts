@@ -33,6 +33,7 @@ export function withoutBrowser (name: BrowserName): string | false {
 /** What a driver does; expressions may be promises, and what they give is JSON. */
 interface Tab {
   goto: (url: string) => Promise<unknown>
+  close: () => Promise<unknown>
   evaluate: (expression: string) => Promise<unknown>
 }
 
@@ -48,6 +49,10 @@ export class Page {
 
   async goto (url: string): Promise<void> {
     await this.#tab.goto(url)
+  }
+
+  async close (): Promise<void> {
+    await this.#tab.close()
   }
 
   /** What the function gives, there; its argument and what it gives are JSON. */
@@ -120,14 +125,27 @@ async function openWebKit (t: Test): Promise<Browser> {
   t.teardown(() => ask('DELETE', session))   // and with it the browser
   await ask('POST', `${session}/timeouts`, { script: DEADLINE })
   const script = 'const done = arguments[1]; Promise.resolve().then(() => eval(arguments[0])).then((value) => done({ value }), (error) => done({ error: String(error) }))'
-  return async () => new Page({
-    goto: async (url) => await ask('POST', `${session}/url`, { url }),
-    evaluate: async (expression) => {
-      const { value, error } = await ask('POST', `${session}/execute/async`, { script, args: [expression] }) as { value?: unknown, error?: string }
-      if (error !== undefined) throw new Error(error)
-      return value
+  // The driver speaks to the window that it has chosen last.
+  let chosen = (await ask('GET', `${session}/window`)) as string
+  let isUsed = false
+  return async () => {
+    const handle = isUsed ? (await ask('POST', `${session}/window/new`, { type: 'window' }) as { handle: string }).handle : chosen
+    isUsed = true
+    const there = async (path: string, body: object): Promise<unknown> => {
+      if (handle !== chosen) await ask('POST', `${session}/window`, { handle })
+      chosen = handle
+      return await ask('POST', session + path, body)
     }
-  })
+    return new Page({
+      goto: async (url) => await there('/url', { url }),
+      close: async () => await there('/url', { url: 'about:blank' }),   // the session would end with its last window
+      evaluate: async (expression) => {
+        const { value, error } = await there('/execute/async', { script, args: [expression] }) as { value?: unknown, error?: string }
+        if (error !== undefined) throw new Error(error)
+        return value
+      }
+    })
+  }
 }
 
 // Debian has it beside the library, below the name of the machine.
