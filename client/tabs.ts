@@ -64,6 +64,7 @@ export function overTabs (locks: LockManager, name: string, address: Address): T
     link.signal.addEventListener('abort', () => {
       isSilent = (link.signal.reason as Partial<StreamError>).code === 'PST_ERR_SILENT'
       member.leave()
+      reject(link.signal.reason)
     })
   })
 }

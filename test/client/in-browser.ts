@@ -207,6 +207,11 @@ export async function inBrowser (name: BrowserName): Promise<void> {
       for (const page of pages) await goOn(page)
       await first.evaluate(() => { for (const end = Date.now() + 4_000; Date.now() < end;); })
       for (const page of pages) await goOn(page)
+      // Elsewhere tabs may have one process, and stand still together.
+      if (name === 'Chromium') {
+        const errors = [...await pages[1]!.evaluate(() => window.errors), ...await pages[2]!.evaluate(() => window.errors)]
+        t.match(errors[0], { code: 'PST_ERR_SILENT' }, 'it was deposed meanwhile')
+      }
       gate.cut()
       for (const page of pages) await goOn(page)
       await first.close()

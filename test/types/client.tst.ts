@@ -1,5 +1,6 @@
 /** `pastelli/client`: events typed by a map of one's own, or by the server's topics. */
 import { type ClientEvent, type ClientState, type ClientStream, connect, type Gap, type TopicEvents } from 'pastelli/client'
+import { connectShared } from 'pastelli/client/shared'
 import { describe, expect, test } from 'tstyche'
 
 interface Price { cents: number }
@@ -82,5 +83,15 @@ describe('the options', () => {
     connect('/', { heartbeat: 7 })
     // @ts-expect-error not assignable
     connect(7)
+  })
+})
+
+describe('a shared one', () => {
+  test('is like any other, but goes over fetch', () => {
+    expect(connectShared<Events>('/', { name: 'prices', retry: 5 })).type.toBe(connect<Events>('/'))
+    // @ts-expect-error 'transport' does not exist
+    connectShared('/', { transport: 'websocket' })
+    // @ts-expect-error 'name' does not exist
+    connect('/', { name: 'prices' })
   })
 })
