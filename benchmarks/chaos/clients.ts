@@ -21,8 +21,8 @@ export interface ClientsSettings {
 export interface Seen { steps: readonly Step[], clients: number }
 
 export interface Reading {
-  /** The least of the numbers that came last. */
-  last: number
+  /** Everybody has got as far as this number, or further. */
+  reached: number
   /** Those that are open now, and how often one was opened. */
   open: number
   opened: number
@@ -65,7 +65,7 @@ function enter (i: number): Promise<void> {
 }
 
 function read (): Reading {
-  return { last: histories.reduce((least, { last }) => Math.min(least, last), Infinity), open, opened, closed }
+  return { reached: histories.reduce((least, { highest }) => Math.min(least, highest), Infinity), open, opened, closed }
 }
 
 answer({

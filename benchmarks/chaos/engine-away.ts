@@ -1,6 +1,5 @@
 /** The engine is gone for long: are failures clear, and does nothing spin, hammer at its door or flood a log? */
 import { setTimeout as delay } from 'node:timers/promises'
-import { numbersOf } from './history.ts'
 import { Scene } from './scene.ts'
 import { chaos, expectAll, expectSame } from './verdict.ts'
 
@@ -34,8 +33,7 @@ await chaos({ seconds: 60 }, async ({ seconds, ...options }, faults) => {
     const isBack = await scene.reached(published)
     const back = performance.now() - started
     const outcome = await scene.silence()
-    const last = numbersOf(outcome.acknowledged).at(-1) as number
-    faults.expect(isBack && await scene.reached(last), 'not all went on')
+    faults.expect(isBack && await scene.reachedAll(outcome), 'not all went on')
     faults.expect(back <= BACK, `all were live ${Math.round(back)} ms after it came back`)
     faults.expect(away.open === options.clients && away.opened === options.clients, `${away.open} clients were open, ${away.opened - options.clients} had come back`)
     faults.expect(Object.keys(outcome.failures).every((failure) => failure.startsWith('PST_ERR_LOG')), `publishes failed with ${Object.keys(outcome.failures).join()}`)

@@ -21,7 +21,7 @@ async function kills ({ rounds, ...options }: Own, faults: Faults, keeps: boolea
     }
     const { opened } = await scene.reading()
     const outcome = await scene.silence()
-    faults.expect(await scene.reached(outcome.published - 1), 'not all got to the end')
+    faults.expect(keeps ? await scene.reachedAll(outcome) : await scene.reached(outcome.published - 1), 'not all got to the end')
     faults.expect(opened === options.clients, `${opened - options.clients} clients were cut`)
     const seen = await scene.seen()
     if (keeps) {
@@ -31,7 +31,7 @@ async function kills ({ rounds, ...options }: Own, faults: Faults, keeps: boolea
       for (const { steps, clients } of seen) expectGaps(faults, steps, clients, rounds)
     }
     const failed = Object.values(outcome.failures).reduce((sum, count) => sum + count, 0)
-    return `${keeps ? 'with' : 'without'} a disk ${rounds} kills, gone for up to ${Math.round(gone)} ms, ${outcome.published} events, of which ${failed} failed, the slowest took ${Math.round(outcome.slowest)} ms`
+    return `${keeps ? 'with' : 'without'} a disk ${rounds} kills, gone for up to ${Math.round(gone)} ms, ${outcome.published} events, ${failed} attempts failed, the slowest after ${Math.round(outcome.slowest)} ms`
   } finally {
     await scene.close()
   }

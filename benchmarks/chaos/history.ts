@@ -5,11 +5,11 @@ export type Step = readonly [first: number, last: number] | string
 
 export class History {
   readonly #steps: Array<[number, number] | string> = []
-  #last = -1
+  #highest = -1
 
-  /** The number that came last; -1 before the first. */
-  get last (): number {
-    return this.#last
+  /** The greatest number that came; -1 before the first. */
+  get highest (): number {
+    return this.#highest
   }
 
   get steps (): readonly Step[] {
@@ -20,7 +20,7 @@ export class History {
     const step = this.#steps.at(-1)
     if (Array.isArray(step) && step[1] === n - 1) step[1] = n
     else this.#steps.push([n, n])
-    this.#last = n
+    this.#highest = Math.max(this.#highest, n)
   }
 
   note (word: string): void {

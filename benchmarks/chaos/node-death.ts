@@ -15,7 +15,7 @@ await chaos({ rounds: 20 }, async ({ rounds, ...options }, faults) => {
     }
     const { opened } = await scene.reading()
     const outcome = await scene.silence()
-    faults.expect(await scene.reached(outcome.published - 1), 'not all got to the end')
+    faults.expect(await scene.reachedAll(outcome), 'not all got to the end')
     faults.expect(outcome.acknowledged.length === 1 && Object.keys(outcome.failures).length === 0, `publishes failed: ${JSON.stringify(outcome.failures)}`)
     const seen = await scene.seen()
     expectAll(faults, seen, outcome)

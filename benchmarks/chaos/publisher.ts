@@ -1,4 +1,5 @@
-/** A worker that publishes numbers and waits for nothing: `publisher.js SETTINGS`, as JSON. It knows what became of each. */
+/** A worker that publishes numbers in a steady pace, whatever becomes of them: `publisher.js SETTINGS`, as JSON. It knows what did. */
+import type { PublishOptions } from '../../index.ts'
 import { publisher } from '../../logs/redis.ts'
 import { answer } from '../child.ts'
 import { History, type Step } from './history.ts'
@@ -7,6 +8,8 @@ import { type LogPlace, openLog } from './open-log.ts'
 export interface PublisherSettings extends LogPlace {
   /** ms */
   every: number
+  /** Whether every other number has a key, and is published again until it is acknowledged. */
+  retries: boolean
   /** s */
   lifetime: number
 }
@@ -16,9 +19,9 @@ export interface Outcome {
   published: number
   /** Those that were acknowledged, in the order of the acknowledgements. */
   acknowledged: readonly Step[]
-  /** How many failed, by their code and message. */
+  /** How many attempts failed, by their code and message. */
   failures: Record<string, number>
-  /** The longest that one of them waited, ms. */
+  /** The longest that an attempt took, ms. */
   slowest: number
 }
 
@@ -33,17 +36,27 @@ let timer: NodeJS.Timeout | undefined
 
 async function next (): Promise<void> {
   const n = published++
+  const isRetried = settings.retries && n % 2 === 0
+  let isSettled = false
+  while (!isSettled) isSettled = await attempt(n, isRetried ? { key: String(n) } : {}) || !isRetried
+  settled++
+}
+
+// Answers whether it was acknowledged.
+async function attempt (n: number, options: PublishOptions): Promise<boolean> {
   const began = performance.now()
   try {
-    await publish('feed', n)
+    await publish('feed', n, options)
     acknowledged.add(n)
+    return true
   } catch (err) {
     const { code, message } = err as { code?: string, message: string }
-    const key = `${code ?? 'no code'}: ${message}`
-    failures[key] = (failures[key] ?? 0) + 1
+    const failure = `${code ?? 'no code'}: ${message}`
+    failures[failure] = (failures[failure] ?? 0) + 1
+    return false
+  } finally {
+    slowest = Math.max(slowest, performance.now() - began)
   }
-  settled++
-  slowest = Math.max(slowest, performance.now() - began)
 }
 
 function outcome (): Outcome {

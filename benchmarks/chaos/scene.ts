@@ -8,6 +8,7 @@ import type { Line, NodeSettings } from './node.ts'
 import { Proxy } from './proxy.ts'
 import type { Outcome, PublisherSettings } from './publisher.ts'
 import { type Random, seeded } from './random.ts'
+import { isComplete } from './verdict.ts'
 
 export interface SceneSettings {
   engine: EngineName
@@ -101,7 +102,7 @@ export class Scene {
     const clientsSettings: ClientsSettings = {
       ports: nodes.map(({ settings }) => settings.own), path: '/', count: settings.clients, heartbeatTimeout: 45_000, retry: 500, lifetime, ...settings.client
     }
-    const publisherSettings: PublisherSettings = { ...place, tailPort: engine.port, every: 1_000 / rate, lifetime }
+    const publisherSettings: PublisherSettings = { ...place, tailPort: engine.port, every: 1_000 / rate, retries: keeps, lifetime }
     const clients = new Child('chaos/clients', [JSON.stringify(clientsSettings)])
     const publisher = new Child('chaos/publisher', [JSON.stringify(publisherSettings)])
     const scene = new Scene(engine, nodes, seeded(seed), clients, publisher)
@@ -152,9 +153,14 @@ export class Scene {
     return true
   }
 
-  /** Waits until all clients have this number. */
-  async reached (last: number): Promise<boolean> {
-    return await this.until(async () => (await this.reading()).last >= last)
+  /** Waits until all clients have got as far as this number. */
+  async reached (n: number): Promise<boolean> {
+    return await this.until(async () => (await this.reading()).reached >= n)
+  }
+
+  /** Waits until all clients have what was acknowledged. */
+  async reachedAll (outcome: Outcome): Promise<boolean> {
+    return await this.until(async () => isComplete(await this.seen(), outcome))
   }
 
   async close (): Promise<void> {

@@ -29,7 +29,7 @@ await chaos({ rounds: 6 }, async ({ rounds, ...options }, faults) => {
     }
     const { opened } = await scene.reading()
     const outcome = await scene.silence()
-    faults.expect(await scene.reached(outcome.published - 1), 'not all got to the end')
+    faults.expect(await scene.reachedAll(outcome), 'not all got to the end')
     faults.expect(opened === options.clients, `${opened - options.clients} clients were cut`)
     faults.expect(noticed.every((ms) => ms <= NOTICED + SLACK), `it was noticed after ${noticed.join()} ms`)
     const seen = await scene.seen()

@@ -45,6 +45,15 @@ export async function chaos<Name extends string> (defaults: Record<Name, number>
   process.exitCode = isRight ? 0 : 1
 }
 
+/** Whether everybody has what was acknowledged. */
+export function isComplete (seen: readonly Seen[], { acknowledged }: Outcome): boolean {
+  const expected = numbersOf(acknowledged)
+  return seen.every(({ steps }) => {
+    const there = new Set(numbersOf(steps))
+    return expected.every((n) => there.has(n))
+  })
+}
+
 /** What was acknowledged is there, nothing twice; and these words were told, in this order. */
 export function expectAll (faults: Faults, seen: readonly Seen[], { acknowledged }: Outcome, words: readonly string[] = []): void {
   const expected = numbersOf(acknowledged)
