@@ -28,6 +28,12 @@ interface Life { readonly epoch: string, readonly base: number }
 const MAX_MESSAGES = 500
 const NS = 1e6
 
+// What NATS says of a stream that is not there.
+const NOT_FOUND = 10059
+
+// What is asked while the client is not connected is never answered, also when it is connected again: so long that is waited for, ms.
+const PATIENCE = 2_000
+
 // A life's offsets begin behind all of those before it: behind as many as a million events a second would have used.
 const BASE = Date.UTC(2024, 0, 1)
 const PER_MS = 1024
@@ -101,7 +107,7 @@ export class NatsLog extends MirroredLog {
   }
 
   async #open (): Promise<Ears> {
-    await this.#look()   // without a stream there is nothing to listen to
+    await inTime(this.#look(), PATIENCE)   // without a stream there is nothing to listen to
     return await listen([await this.#consumer(this.#heard + 1)])
   }
 
@@ -112,7 +118,8 @@ export class NatsLog extends MirroredLog {
     let info: Info
     try {
       info = await streams.info(name)
-    } catch {
+    } catch (err) {
+      if (Object(err).code !== NOT_FOUND) throw err
       const config = { name, subjects: [name], max_msgs: events, max_age: age * NS, duplicate_window: age * NS, description: makeLife() }
       // Another node may have made it in the meantime.
       return await streams.add(config as never).catch(() => streams.info(name))
