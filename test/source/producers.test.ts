@@ -4,7 +4,8 @@ import http from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
-import { event, type Log, memoryLog, type PastelliOptions, type Producer, type StreamOptions } from '../../index.ts'
+import { type Draft, event, type Log, memoryLog, type PastelliOptions, type Producer, type StreamOptions } from '../../index.ts'
+import { RemoteLog } from '../support/remote-log.ts'
 import { Script } from '../support/script.ts'
 import { type Server, type ServerOptions, start } from '../support/server.ts'
 import { connect } from '../support/socket.ts'
@@ -413,6 +414,38 @@ t.test('a log that refuses its first item fails it like a handler', async (t) =>
     const response = await fetch(`${origin}/a`)
     t.match([response.status, await response.json()], [500, { message: 'no log' }], kind)
   }
+})
+
+t.test('a log that loses its first item before that is heard: its clients are told, and it goes on', async (t) => {
+  const log = new RemoteLog()
+  const append = log.append.bind(log)
+  const losing = async (draft: Draft) => {
+    const id = await append(draft)
+    log.lose()
+    log.append = append
+    return id
+  }
+  const script = new Script().give('t1', 't2')
+  const { origin } = await serve(t, script.handler, {}, { pastelli: { log } })
+  log.append = losing
+  const client = await subscribe(t, origin, '/a')
+  await client.until('data: t2')
+  script.end()
+  await client.ended()
+  t.match(client.gaps, [{ reason: 'foreign' }])
+  t.same(client.data, ['t2'])
+})
+
+t.test('what can not be written any more keeps the app from closing no longer than its clients may', async (t) => {
+  const log = new RemoteLog()
+  const { app, script, client } = await stage(t, {}, { log, drain: 300 })
+  log.answer = new Promise<void>(() => {})
+  script.give('t2')
+  const began = performance.now()
+  await app.close()
+  t.ok(performance.now() - began < 1_500, 'in its time')
+  await client.ended()
+  t.same(client.data, ['t1'])
 })
 
 t.test('nothing was left unhandled', async (t) => {
