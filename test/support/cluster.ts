@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { type Log, memoryLog, type PastelliOptions, type PresenceMember } from '../../index.ts'
+import { natsLog, type NatsLogOptions } from '../../logs/nats.ts'
 import { redisLog, type RedisLogOptions } from '../../logs/redis.ts'
+import type { NatsServer } from './nats.ts'
 import type { RedisServer } from './redis.ts'
 import { type Server, start } from './server.ts'
 import { until } from './until.ts'
@@ -32,6 +34,11 @@ export function localLogs (): Logs {
 /** In Redis, each with a client of its own. */
 export function redisLogs (t: Test, redis: RedisServer, options: Partial<RedisLogOptions> = {}): Logs {
   return async () => await redisLog({ client: await redis.client(t, 'ioredis'), ...options })
+}
+
+/** In NATS, each with a connection of its own. */
+export function natsLogs (t: Test, nats: NatsServer, options: Partial<NatsLogOptions> = {}): Logs {
+  return async () => await natsLog({ client: await nats.client(t), ...options })
 }
 
 /**
