@@ -36,7 +36,7 @@ export class Cluster {
     this.#logger = logger
     this.#nodes = log.nodes ?? new LocalNodes()
     this.isShared = !(this.#nodes instanceof LocalNodes)
-    this.#unfollow = this.isShared ? log.follow(({ topic }) => { if (topic === WAKE) this.#join() }) : null
+    this.#unfollow = this.isShared ? log.follow(({ topic }) => { if (topic === WAKE) this.#awake() }) : null
   }
 
   /** Who listens has to be here before anybody joins. */
@@ -95,6 +95,12 @@ export class Cluster {
     })
     this.#ready = this.#own.ready.then(() => { this.#isHeard = true })
     return this.#own
+  }
+
+  // Others do so at this moment.
+  #awake (): void {
+    if (this.#own !== null || this.#end.signal.aborted) return
+    this.#ready = this.#join().ready.then(() => this.#pause(SETTLED))
   }
 
   // Nobody was a node when this process started, or it would be one.

@@ -133,7 +133,7 @@ function keyOf (id: string, topic: string): string {
 
 function encode (data: unknown): string {
   if (data === true) return 'null'
-  const text = typeof data === 'string' ? JSON.stringify(data.toWellFormed()) : encodeData(data)
+  const text = typeof data === 'string' ? JSON.stringify(data) : encodeData(data)
   if (Buffer.byteLength(text) > MAX_DATA) throw new PST_ERR_PRESENCE(String(MAX_DATA), String(Buffer.byteLength(text)))
   return text
 }

@@ -16,7 +16,7 @@ export interface Manager {
 }
 
 export interface Info {
-  readonly config: { readonly description?: string | undefined }
+  readonly config: { readonly description?: string | undefined, readonly max_age?: number | undefined }
   readonly state: { readonly first_seq: number, readonly last_seq: number, readonly subjects?: Readonly<Record<string, number>> | undefined }
 }
 

@@ -40,7 +40,9 @@ export class NatsExchange implements Exchange<Ears> {
   }
 
   async open (): Promise<Ears> {
-    await this.#info()   // without a stream there is nothing to listen to
+    const { config } = await this.#info()   // without a stream there is nothing to listen to
+    const age = this.#ttl * NS
+    if (config.max_age !== age) await this.#manager.streams.update(this.#name, { ...config, max_age: age, duplicate_window: age } as never)
     const { consumers } = this.#client
     const subjects = ['all', `to.${this.#id}`]
     return await listen(await Promise.all(subjects.map((subject) => {
@@ -81,8 +83,7 @@ export class NatsExchange implements Exchange<Ears> {
     } catch (err) {
       if (!isUnknown(err)) throw err
       const config = { name: this.#name, subjects: [`${this.#name}.>`], storage: 'memory', max_age: this.#ttl * NS, max_bytes: MAX_BYTES }
-      await streams.add(config as never).catch(() => {})
-      return await look()
+      return await streams.add(config as never).then(look, (err: unknown) => look().catch(() => { throw err }))
     }
   }
 }
