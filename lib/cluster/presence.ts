@@ -4,6 +4,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { Log as Logger } from '../connection/host.ts'
 import { PST_ERR_PRESENCE } from '../errors.ts'
 import { tell } from '../tell.ts'
+import type { Cursor } from '../topics/cursor.ts'
 import type { TopicName } from '../topics/topics.ts'
 import { encodeData } from '../wire/event-stream.ts'
 import { Attendance } from './attendance.ts'
@@ -83,8 +84,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
     const text = encode(data)
     this.#cluster.use()   // a node that is away, or alone, does not keep it from being subscribed
     return (topics) => {
-      const { cursor } = connection
-      if (cursor === null) return
+      const cursor = connection.cursor as Cursor
       cursor.attendance ??= new Attendance(this, connection)
       cursor.attendance.add(topics.filter((topic) => cursor.subscriptions.has(topic)), text)
     }

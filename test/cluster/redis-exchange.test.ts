@@ -1,0 +1,49 @@
+/** What nodes hear of Redis, however a client gives it, and whatever the clock of Redis does. */
+import t from 'tap'
+import type { Line } from '../../logs/redis/line.ts'
+import { RedisExchange } from '../../logs/redis/redis-exchange.ts'
+
+const [ALL, OWN] = ['{x}:nodes:all', '{x}:nodes:to:me']
+
+/** A line on which looks find these newest ids, and reads are answered with these; and what was read from. */
+function lineOf (newest: Array<[toAll: string, toThis: string]>, reads: unknown[]): { line: Line, from: string[][] } {
+  const from: string[][] = []
+  const line: Line = {
+    send: async (command, ...args) => {
+      if (command !== 'XREAD') return [0, ...newest.shift() as [string, string], 'other', '7']
+      from.push(args.slice(-2))
+      return reads.shift()
+    },
+    open: async () => line,
+    close: () => {}
+  }
+  return { line, from }
+}
+
+await t.test('messages are heard in every form that a client gives them', async (t) => {
+  const entries = (id: string, ...texts: string[]) => texts.map((text, i) => [`${id}-${i}`, ['message', text]])
+  const reads = [
+    [[ALL, entries('5', 'a', 'b')], [OWN, entries('6', 'c')]],
+    new Map([[OWN, entries('7', 'd')]]),
+    { [ALL]: entries('8', 'e') },
+    [ALL, entries('9', 'f'), OWN, entries('10', 'g')],
+    null
+  ]
+  const { line, from } = lineOf([['4-0', '']], reads)
+  const exchange = new RedisExchange(line, '{x}', 'me', 1_000)
+  t.same(await exchange.look(line, 0), { isKnown: false, versions: new Map([['other', 7]]) })
+  const heard: string[][] = []
+  while (reads.length !== 0) heard.push(await exchange.hear(line, 1))
+  t.same(heard, [['a', 'b', 'c'], ['d'], ['e'], ['f', 'g'], []])
+  t.same(from, [['4-0', '0-0'], ['5-1', '6-0'], ['5-1', '7-0'], ['8-0', '7-0'], ['9-0', '10-0']])
+})
+
+await t.test('where the clock of Redis has gone back, what comes next is heard all the same', async (t) => {
+  const { line, from } = lineOf([['9-5', '9-5'], ['9-5', ''], ['9-4', '8-9'], ['', '']], [null, null, null, null])
+  const exchange = new RedisExchange(line, '{x}', 'me', 1_000)
+  for (let i = 0; i < 4; i++) {
+    await exchange.look(line, 0)
+    await exchange.hear(line, 1)
+  }
+  t.same(from, [['9-5', '9-5'], ['9-5', '9-5'], ['0-0', '0-0'], ['0-0', '0-0']])
+})
