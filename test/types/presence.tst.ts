@@ -29,7 +29,7 @@ describe('presence', () => {
       // @ts-expect-error Cannot assign to 'since'
       member.since = 1
     })
-    // @ts-expect-error '"joined"' is not assignable
+    // @ts-expect-error is not assignable to parameter of type 'never'
     app.presence.on('joined', () => {})
   })
 
