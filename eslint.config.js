@@ -26,7 +26,7 @@ export default [
   },
   {
     // Reports go through the app's logger, or to the caller as an error.
-    files: ['index.ts', '{lib,logs,plugins,routes,phoenix,client,testing}/**/*.ts'],
+    files: ['index.ts', '{lib,logs,metrics,plugins,routes,phoenix,client,testing}/**/*.ts'],
     rules: { 'no-console': 'error' },
   },
 ]

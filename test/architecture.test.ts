@@ -95,9 +95,24 @@ const ROOMS: Room[] = [
     why: 'phoenix stands on lib, and on routes and plugins as an app does',
   },
   {
+    files: /^metrics\/prometheus(\/|\.ts$)/,
+    house: /^(metrics\/(prometheus\/|(catalogue|options|tally)\.ts$)|lib\/)/,
+    houseTypes: /^plugins\//,
+    packages: ['fastify', 'fastify-plugin', 'prom-client'],
+    why: 'metrics for Prometheus need nothing of OpenTelemetry',
+  },
+  {
+    files: /^metrics\/opentelemetry(\/|\.ts$)/,
+    house: /^(metrics\/(opentelemetry\/|(catalogue|options|tally)\.ts$)|lib\/)/,
+    houseTypes: /^plugins\//,
+    packages: ['fastify', 'fastify-plugin', '@opentelemetry/api'],
+    why: 'metrics and spans of OpenTelemetry need nothing of Prometheus',
+  },
+  {
     files: /^metrics\//,
-    house: /^(metrics|routes|plugins|lib)\//,
-    why: 'metrics stand on routes, plugins and lib',
+    house: /^(metrics\/(catalogue|options|tally)\.ts$|lib\/)/,
+    packages: [],
+    why: 'what both kinds of metrics have in common stands on lib',
   },
   {
     files: /^examples\//,
@@ -198,6 +213,8 @@ t.test('a right arrow passes', async (t) => {
     ['client/index.ts', "import type { CloseReason } from '../lib/connection/reason.ts'"],
     ['cli/tail.ts', "import { connect } from '../client/index.ts'\nimport { Command } from 'commander'\nimport http from 'node:http'"],
     ['phoenix/websocket.ts', "import fp from 'fastify-plugin'\nimport type {} from '../routes/stream.ts'\nimport { connect } from '../plugins/reply.ts'"],
+    ['metrics/prometheus.ts', "import { register } from 'prom-client'\nimport type {} from '../plugins/topics.ts'\nimport { METRICS } from './catalogue.ts'"],
+    ['metrics/opentelemetry/spans.ts', "import { trace } from '@opentelemetry/api'\nimport { listen } from '../../lib/diagnostics.ts'"],
     ['examples/clock/server.ts', "import pastelli from '../../index.ts'\nimport cors from '@fastify/cors'"],
   ]
   for (const [file, source] of right) t.same(wrongArrows(file, source), [], file)
@@ -245,6 +262,12 @@ t.test('a wrong arrow is found, however it is written', async (t) => {
     ['cli/tail.ts', "import type { Gap } from '../lib/topics/gap.ts'"],
     ['cli/tail.ts', "import WebSocket from 'ws'"],
     ['client/index.ts', "import { why } from '../cli/reasons.ts'"],
+    ['metrics/prometheus.ts', "import { trace } from '@opentelemetry/api'"],
+    ['metrics/prometheus.ts', "import { traceStreams } from './opentelemetry/spans.ts'"],
+    ['metrics/opentelemetry/instruments.ts', "import { Exposition } from '../prometheus/exposition.ts'"],
+    ['metrics/opentelemetry.ts', "import { register } from 'prom-client'"],
+    ['metrics/tally.ts', "import { Counter } from 'prom-client'"],
+    ['metrics/tally.ts', "import '../plugins/topics.ts'"],
     ['examples/clock/server.ts', "import { Connection } from '../../lib/connection/connection.ts'"],
     ['utils/helper.ts', ''],
   ]

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire, isBuiltin } from 'node:module'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import fastify from 'fastify'
@@ -14,6 +14,15 @@ interface Manifest {
   exports: Record<string, string | { types: string, default: string }>
   dependencies: Record<string, string>
   peerDependencies: Record<string, string>
+  peerDependenciesMeta: Record<string, { optional: boolean }>
+}
+
+// The packages that an app has to bring for a subpath.
+const OPTIONAL: Record<string, string[]> = {
+  'pastelli/client': ['eventsource-parser'],
+  'pastelli/metrics': ['prom-client'],
+  'pastelli/opentelemetry': ['@opentelemetry/api'],
+  'pastelli/testing': ['eventsource-parser']
 }
 
 const run = promisify(execFile)
@@ -61,7 +70,7 @@ t.test('what npm packs', async (t) => {
     .map((entry) => join(entry.parentPath, entry.name).slice(installed.length + 1))
 
   t.test('leaves tests, examples, benchmarks and sources out', async (t) => {
-    const published = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(index|(lib|logs|phoenix|plugins|routes|client|testing)\/.+)\.(js|js\.map|d\.ts))$/
+    const published = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|metrics\/grafana\.json|dist\/(index|(lib|logs|metrics|phoenix|plugins|routes|client|testing)\/.+)\.(js|js\.map|d\.ts))$/
     t.same(files.filter((file) => !published.test(file)), [])
     t.ok(files.includes('LICENSE'))
     t.ok(files.includes('CHANGELOG.md'))
@@ -83,6 +92,19 @@ t.test('what npm packs', async (t) => {
     t.same(missing, [])
   })
 
+  t.test('needs an optional package only for the subpath that is for it', async (t) => {
+    for (const { specifier, default: code } of entries) {
+      const needed = [...packagesOf(join(installed, code))].filter((name) => name in manifest.peerDependenciesMeta)
+      t.same(needed, OPTIONAL[specifier] ?? [], specifier)
+    }
+  })
+
+  t.test('has the dashboard of Grafana', async (t) => {
+    const file = createRequire(join(folder, 'app.js')).resolve(`${manifest.name}/metrics/grafana.json`)
+    t.equal(file, join(installed, 'metrics/grafana.json'))
+    t.equal(JSON.parse(readFileSync(file, 'utf8')).title, 'Pastelli')
+  })
+
   t.test('loads from where it is installed', async (t) => {
     const requireThere = createRequire(join(folder, 'app.js'))
     for (const { specifier, default: code } of entries) {
@@ -100,6 +122,18 @@ async function pack (folder: string, into: string): Promise<void> {
   await run('npm', args, { cwd: root, env: { ...process.env, NODE_OPTIONS: '' } })
   const tarball = join(folder, `${manifest.name}-${manifest.version}.tgz`)
   await run('tar', ['-xzf', tarball, '-C', into, '--strip-components=1'])
+}
+
+// All that a file imports, and what that imports of ours.
+function packagesOf (file: string, seen = new Set<string>()): Set<string> {
+  const packages = new Set<string>()
+  if (seen.has(file)) return packages
+  seen.add(file)
+  for (const specifier of specifiersOf(readFileSync(file, 'utf8'))) {
+    const found = /^\.{1,2}\//.test(specifier) ? packagesOf(join(dirname(file), specifier), seen) : [packageOf(specifier)]
+    for (const name of found) packages.add(name)
+  }
+  return packages
 }
 
 function specifiersOf (code: string): string[] {
