@@ -11,7 +11,7 @@ import type { Reading } from './readers.ts'
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
-    slices: { type: 'string', default: '4' },
+    slices: { type: 'string', default: '6' },
     connections: { type: 'string', default: '1000' },
     idle: { type: 'string', default: '10000' }
   }
@@ -40,34 +40,36 @@ async function round (path: string, every: number): Promise<Record<string, numbe
   const benches: Record<string, Bench> = {}
   try {
     for (const kind of KINDS) benches[kind] = await open(kind, path, connections, every)
-    const before: Record<string, { published: number, cpu: number }> = {}
-    for (const kind of KINDS) before[kind] = await (benches[kind] as Bench).node.ask('warmUp', 10_000)
-    const figures: Record<string, number> = {}
+    for (const kind of KINDS) await run(benches[kind] as Bench)
+    const sums: Record<string, { published: number, cpu: number }> = {}
     for (let slice = 0; slice < Number(values.slices); slice++) {
       for (const kind of turned(KINDS, slice)) {
-        const { node, clients } = benches[kind] as Bench
-        const now = await node.ask<{ published: number, cpu: number }>('run', 10_000)
-        await check(clients, now.published)
-        const { published, cpu } = before[kind] as { published: number, cpu: number }
-        figures[kind] = (now.cpu - cpu) * 1_000 / (now.published - published) / connections
+        const { published, cpu } = await run(benches[kind] as Bench)
+        const sum = sums[kind] ??= { published: 0, cpu: 0 }
+        sum.published += published
+        sum.cpu += cpu
       }
     }
-    return figures
+    return Object.fromEntries(Object.entries(sums).map(([kind, { published, cpu }]) => [kind, cpu * 1_000 / published / connections]))
   } finally {
     await Promise.all(Object.values(benches).flatMap(({ node, clients }) => [node.stop(), clients.stop()]))
   }
 }
 
-// Whoever goes first goes last the next time.
+// Everybody comes first, in the middle, and last.
 function turned<Kind> (kinds: readonly Kind[], by: number): Kind[] {
-  return by % 2 === 0 ? [...kinds] : kinds.toReversed()
+  const first = by % kinds.length
+  return [...kinds.slice(first), ...kinds.slice(0, first)]
 }
 
-async function check (clients: Child, published: number): Promise<void> {
+/** A second of it, which counts only if every client got everything. */
+async function run ({ node, clients }: Bench): Promise<{ published: number, cpu: number }> {
+  const figures = await node.ask<{ published: number, cpu: number }>('run', 10_000)
+  const published = await node.ask<number>('published', 1_000)
   const deadline = performance.now() + PATIENCE
   for (;;) {
     const { events, last, faults, gaps, ended } = await clients.ask<Reading>('read', 10_000)
-    if (last === published - 1 && events === published * connections && faults.length + gaps + ended === 0) return
+    if (last === published - 1 && events === published * connections && faults.length + gaps + ended === 0) return figures
     if (performance.now() > deadline) throw new Error(`${events} of ${published * connections} events; ${gaps} gaps; ${ended} ended; ${faults.join()}`)
     await delay(5)
   }
