@@ -10,6 +10,7 @@ import { Instruments } from './opentelemetry/instruments.ts'
 import { traceStreams } from './opentelemetry/spans.ts'
 import { refuseOthers } from './options.ts'
 
+/** What `app.register(opentelemetry, options)` takes. */
 export interface OpenTelemetryOptions {
   /** Whether there are metrics. @default true */
   metrics?: boolean | undefined
@@ -24,10 +25,6 @@ export interface OpenTelemetryOptions {
 // Of the instrumentation scope.
 const NAME = 'pastelli'
 
-/**
- * Metrics of this app's streams, and a span for each, which says how it ended. When the app closes, nothing is left of them.
- * @throws PST_ERR_OPTION
- */
 async function opentelemetry (fastify: FastifyInstance, options: OpenTelemetryOptions): Promise<void> {
   check(options)
   if (options.metrics !== false) {
@@ -51,6 +48,10 @@ function check (options: OpenTelemetryOptions): void {
   if (tracerProvider !== undefined && typeof tracerProvider?.getTracer !== 'function') throw new PST_ERR_OPTION('tracerProvider', 'a TracerProvider', show(tracerProvider))
 }
 
+/**
+ * Metrics of this app's streams, and a span for each, which says how it ended. When the app closes, nothing is left of them.
+ * @throws PST_ERR_OPTION
+ */
 const plugin = fp(opentelemetry, { name: 'pastelli/opentelemetry', fastify: '5.x', dependencies: ['pastelli'] })
 
 export default plugin

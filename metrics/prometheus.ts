@@ -9,6 +9,7 @@ import type {} from '../plugins/topics.ts'
 import { refuseOthers } from './options.ts'
 import { type AnyRegistry, Exposition } from './prometheus/exposition.ts'
 
+/** What `app.register(metrics, options)` takes. */
 export interface MetricsOptions {
   /** Where the metrics are; apps that share one there are summed up. @default prom-client's `register` */
   registers?: readonly AnyRegistry[] | undefined
@@ -16,11 +17,6 @@ export interface MetricsOptions {
   prefix?: string | undefined
 }
 
-/**
- * Registers the metrics of this app's streams. What takes a look at every connection is computed when somebody asks; when the app
- * closes, nothing is left of them.
- * @throws PST_ERR_OPTION
- */
 async function metrics (fastify: FastifyInstance, options: MetricsOptions): Promise<void> {
   const { registers, prefix } = parse(options)
   const expositions = registers.map((registry) => Exposition.in(registry, prefix))
@@ -43,6 +39,11 @@ function isRegistry (value: unknown): boolean {
   return typeof (value as AnyRegistry | null)?.registerMetric === 'function'
 }
 
+/**
+ * Registers the metrics of this app's streams. What takes a look at every connection is computed when somebody asks; when the app
+ * closes, nothing is left of them.
+ * @throws PST_ERR_OPTION
+ */
 const plugin = fp(metrics, { name: 'pastelli/metrics', fastify: '5.x', dependencies: ['pastelli'] })
 
 export default plugin

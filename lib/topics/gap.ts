@@ -1,17 +1,14 @@
 /** The event that tells a client that it missed something. */
 import type { Format } from '../wire/format.ts'
 
-export const GAP_REASONS = [
-  /** The log does not reach back to where the client was. */
-  'trimmed',
-  /** The position is of another life of the log, or beyond its head. */
-  'foreign',
-  /** It never was a position. */
-  'malformed',
-  /** The client took so little that the log was trimmed behind it. */
-  'overflow'
-] as const
+export const GAP_REASONS = ['trimmed', 'foreign', 'malformed', 'overflow'] as const
 
+/**
+ * - `trimmed`: the log does not reach back to where the client was
+ * - `foreign`: the position is of another life of the log, or beyond its head
+ * - `malformed`: it never was a position
+ * - `overflow`: the client took so little that the log was trimmed behind it
+ */
 export type GapReason = typeof GAP_REASONS[number]
 
 export interface Gap {

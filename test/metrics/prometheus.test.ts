@@ -137,9 +137,10 @@ await t.test('apps that share a registry are summed up, others are left out, and
     await app.topics.publish('a', 'x')
     await client.count(1)
   }
+  await (await subscribe(t, unmeasured.origin, '/', { lastEventId: 'x' })).count(1)
   const opened = 'connections_opened_total{transport="http1",route="/"}'
   const sent = 'events_sent_total{transport="http1",route="/"}'
-  t.match(await scrape(registry), { [opened]: 2, [sent]: 2, events_published_total: 2, delivery_latency_seconds_count: 2 })
+  t.match(await scrape(registry), { [opened]: 2, [sent]: 2, events_published_total: 2, delivery_latency_seconds_count: 2, replays_total: 0, 'gaps_total{reason="malformed"}': 0 })
   t.match(await scrape(own), { [opened]: 1, [sent]: 1, events_published_total: 1, delivery_latency_seconds_count: 1 })
   await one.app.close()
   t.match(await scrape(registry), {
