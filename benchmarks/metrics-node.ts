@@ -1,27 +1,29 @@
-/**
- * An app with metrics or without: `metrics-node.js KIND EVERY LIFETIME`: `off`, `prometheus` or `opentelemetry`; publishes every so many ms
- * while it is told to; s.
- */
+/** An app whose metrics are switched on and off: `metrics-node.js EVERY LIFETIME`: publishes every so many ms while it is told to; s. */
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import fastify from 'fastify'
 import { Registry } from 'prom-client'
 import pastelli from '../index.ts'
-import opentelemetry from '../metrics/opentelemetry.ts'
-import metrics from '../metrics/prometheus.ts'
+import { Instruments } from '../metrics/opentelemetry/instruments.ts'
+import { Exposition } from '../metrics/prometheus/exposition.ts'
+import type { App } from '../metrics/tally.ts'
 import { answer } from './child.ts'
 import { numbered } from './numbered.ts'
 
-// Behind the other kinds' turns what it needs is not in the caches any more: without this, who never had two turns in a row
-// seemed 12 % dearer (2026-11). ms
-const WARM_UP = 400
+interface Kind {
+  join: (app: App) => void
+  leave: (app: App) => void
+  read: () => Promise<unknown>
+}
 
-const [kind = 'off', every = '20', lifetime = '0'] = process.argv.slice(2)
+// Behind another kind's turn, ms.
+const WARM_UP = 200
+
+const [every = 0, lifetime = 0] = process.argv.slice(2).map(Number)
 
 const app = fastify()
 await app.register(pastelli)
-const read = await measure()
 let topics = 0
 app.stream('/', { topics: 'feed' })
 app.stream('/own', { topics: () => `own:${topics++}` })
@@ -29,24 +31,25 @@ await app.listen({ port: 0, host: '127.0.0.1' })
 
 let published = 0
 
-/** Answers how to read the metrics. */
-async function measure (): Promise<() => Promise<unknown>> {
-  if (kind === 'prometheus') {
-    const registry = new Registry()
-    await app.register(metrics, { registers: [registry] })
-    return () => registry.metrics()
-  }
-  if (kind === 'opentelemetry') {
-    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
-    const meterProvider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 1_000_000 })] })
-    await app.register(opentelemetry, { meterProvider, traces: false })
-    return async () => {
-      await meterProvider.forceFlush()
-      exporter.reset()
-    }
-  }
-  return async () => {}
+function prometheus (): Kind {
+  const registry = new Registry()
+  const exposition = Exposition.in(registry, '')
+  return { join: (app) => { exposition.join(app) }, leave: (app) => { exposition.leave(app) }, read: () => registry.metrics() }
 }
+
+function opentelemetry (): Kind {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+  const provider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 1_000_000 })] })
+  const instruments = Instruments.of(provider, 'pastelli')
+  const read = async () => {
+    await provider.forceFlush()
+    exporter.reset()
+  }
+  return { join: (app) => { instruments.join(app) }, leave: (app) => { instruments.leave(app) }, read }
+}
+
+const off: Kind = { join () {}, leave () {}, async read () {} }
+const kinds = { off, prometheus: prometheus(), opentelemetry: opentelemetry() }
 
 // A topic for each, if there are any; else one for all.
 function publish (): void {
@@ -55,9 +58,10 @@ function publish (): void {
   for (let i = 0; i < topics; i++) app.topics.publish(`own:${i}`, data)
 }
 
-/** For a second, with one look at the metrics in the middle. Answers what was published in it, and the CPU of that, ms. */
-async function run (): Promise<{ published: number, cpu: number }> {
-  const timer = setInterval(publish, Number(every))
+/** A second, with one look at the metrics in the middle. Answers what was published in it, and in all, and the CPU of it, ms. */
+async function run ({ join, leave, read }: Kind): Promise<{ published: number, inAll: number, cpu: number }> {
+  join(app)
+  const timer = setInterval(publish, every)
   await delay(WARM_UP)
   const before = { published, cpu: process.cpuUsage() }
   await delay(500)
@@ -65,12 +69,16 @@ async function run (): Promise<{ published: number, cpu: number }> {
   await delay(500)
   clearInterval(timer)
   await delay(50)
-  return { published: published - before.published, cpu: since(before.cpu) }
+  leave(app)
+  return { published: published - before.published, inAll: published, cpu: since(before.cpu) }
 }
 
 /** CPU, ms: of reading the metrics, and of the turn of the event loop that it held the longest, of another time. */
-async function scrape (): Promise<{ cpu: number, held: number }> {
-  const cpu = await cpuOf(read)
+async function scrape ({ join, leave, read }: Kind): Promise<{ cpu: number, held: number }> {
+  join(app)
+  const before = process.cpuUsage()
+  await read()
+  const cpu = since(before)
   let held = 0
   let last = process.cpuUsage()
   let isDone = false
@@ -83,13 +91,8 @@ async function scrape (): Promise<{ cpu: number, held: number }> {
   await read()
   isDone = true
   await new Promise(setImmediate)
+  leave(app)
   return { cpu, held }
-}
-
-async function cpuOf (work: () => Promise<unknown>): Promise<number> {
-  const before = process.cpuUsage()
-  await work()
-  return since(before)
 }
 
 function since (before: NodeJS.CpuUsage): number {
@@ -99,7 +102,5 @@ function since (before: NodeJS.CpuUsage): number {
 
 answer({
   port: () => (app.server.address() as AddressInfo).port,
-  published: () => published,
-  run,
-  scrape
-}, Number(lifetime) * 1_000)
+  ...Object.fromEntries(Object.entries(kinds).flatMap(([name, kind]) => [[`run ${name}`, () => run(kind)], [`scrape ${name}`, () => scrape(kind)]]))
+}, lifetime * 1_000)
