@@ -35,7 +35,9 @@ function write (line: string): void {
 const app = fastify({ logger: { level: 'info', stream: { write } } })
 await app.register(pastelli, { log: await openLog(settings), heartbeat: settings.heartbeat })
 app.stream('/', { topics: 'feed' })
+let isProducing = false
 app.stream('/answer', { resumable: () => 'answer' }, async function * () {
+  isProducing = true
   for (let n = 0; n < settings.count; n++) {
     yield n
     await delay(settings.pause)
@@ -48,6 +50,7 @@ let cpu = process.cpuUsage()
 
 answer({
   ready: () => settings.own,
+  produces: () => isProducing,
   lines: () => lines,
   mark: () => { cpu = process.cpuUsage() },
   cpu: () => {

@@ -56,8 +56,8 @@ export class Guards {
     const err = new PST_ERR_ABANDONED('the process that fed it is gone')
     const blame = (err: unknown) => { this.#log.error({ err }, 'what clients shall be told of a failure can\'t be sent') }
     try {
-      const writer = new Writer(this.#topics, topic, null)
-      const end = shapeFailure(err, errorData, (data) => writer.disown(data), blame)
+      const writer = new Writer(this.#topics, topic, null, false)
+      const end = shapeFailure(err, errorData, (data) => writer.fail(data), blame)
       if (await end !== null) this.#log.error({ err }, 'a resumable stream has ended without its end')
     } catch (err) {
       blame(err)

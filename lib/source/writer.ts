@@ -6,17 +6,24 @@ import type { Topics } from '../topics/topics.ts'
 import { checkFields, encodeData } from '../wire/event-stream.ts'
 import { StreamEvent } from '../wire/stream-event.ts'
 
+// A topic ends once, whoever says so: what feeds it, or who takes that for dead.
+const END = 'end'
+
 export class Writer {
   readonly #topics: Topics
   readonly #topic: string
   readonly #events: EventSchemas | null
-  #hasBegun = false
+  #hasBegun: boolean
 
-  /** @param events what the route declares; null: anything */
-  constructor (topics: Topics, topic: string, events: EventSchemas | null) {
+  /**
+   * @param events what the route declares; null: anything
+   * @param isFirst whether nothing of the topic comes before what it writes
+   */
+  constructor (topics: Topics, topic: string, events: EventSchemas | null, isFirst = true) {
     this.#topics = topics
     this.#topic = topic
     this.#events = events
+    this.#hasBegun = !isFirst
   }
 
   /**
@@ -30,18 +37,12 @@ export class Writer {
 
   /** The source has ended. */
   end (terminator: string): string | Promise<string> {
-    return this.#append({ data: terminator, json: false, ends: 'server' })
+    return this.#append({ data: terminator, json: false, ends: 'server', key: END })
   }
 
-  /** The source has failed. */
+  /** The source has failed, or nobody feeds the topic any more. */
   fail (data: unknown): string | Promise<string> {
-    return this.#append({ data: encodeData(data), json: typeof data !== 'string', event: 'error', ends: 'error' })
-  }
-
-  /** Nobody feeds it any more. Of all who find that out, the first one ends it. */
-  disown (data: unknown): string | Promise<string> {
-    this.#hasBegun = true
-    return this.#append({ data: encodeData(data), json: typeof data !== 'string', event: 'error', ends: 'error', key: 'gone' })
+    return this.#append({ data: encodeData(data), json: typeof data !== 'string', event: 'error', ends: 'error', key: END })
   }
 
   #write (item: unknown): string | Promise<string> {

@@ -88,7 +88,7 @@ await t.test('a process that was taken for dead stops when it finds that its str
   const here = await subscribe(t, one.origin, '/a')
   await here.count(1)
   await until(() => topic !== '')
-  await log.append({ topic, data: GONE, json: true, event: 'error', ends: 'error', key: 'gone' })
+  await log.append({ topic, data: GONE, json: true, event: 'error', ends: 'error', key: 'end' })
   await here.ended()
   await until(() => script.runs[0]?.isOver, 'it stops')
   const late = await subscribe(t, one.origin, '/a')
