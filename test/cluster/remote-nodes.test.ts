@@ -1,5 +1,7 @@
 /** Nodes on an engine that loses messages, answers late, or fails. */
 import t, { type Test } from 'tap'
+import { memoryLog } from '../../index.ts'
+import { Cluster } from '../../lib/cluster/cluster.ts'
 import type { Exchange, Living, Parcel } from '../../logs/nodes/exchange.ts'
 import { RemoteNodes } from '../../logs/nodes/remote-nodes.ts'
 import { acquaint, join, type Witnessed } from '../contract/nodes.ts'
@@ -119,23 +121,20 @@ await t.test('announcements that come ahead of what they follow are kept, and no
 
 await t.test('what fails is not sent again, and what waits too long not at all', async (t) => {
   const { engine, nodes: [one, other] } = await begin(t, 2) as { engine: Engine, nodes: [Witnessed, Witnessed] }
+  const before = engine.posts
   engine.gate = Promise.reject(new Error('no'))
   engine.gate.catch(() => {})
   await t.rejects(one.send(null, 'fails'), { code: 'PST_ERR_LOG', message: /no$/ })
   let open = () => {}
   engine.gate = new Promise((resolve) => { open = resolve })
-  const waiting = ['first', 'second'].map(async (body) => {
-    const sent = one.send(null, body)
-    await new Promise(setImmediate)
-    return await sent
-  })
-  await t.rejects(waiting[0] as Promise<void>, { code: 'PST_ERR_LOG', message: /no answer within 1000 ms/ })
+  const waiting = ['x'.repeat(300_000), 'behind it'].map((body) => one.send(null, body))
+  await Promise.all(waiting.map((sent) => t.rejects(sent, { code: 'PST_ERR_LOG', message: /no answer within 1000 ms/ })))
+  t.equal(engine.posts - before, 2, 'the second one was not even tried')
   open()
   engine.gate = Promise.resolve()
-  await Promise.allSettled(waiting)
   await one.send(null, 'last')
   await until(() => other.messages.length >= 1 && other.messages.at(-1)?.[1] === 'last')
-  t.notOk(other.messages.some(([, body]) => body === 'fails'))
+  t.notOk(other.messages.some(([, body]) => body === 'fails' || body === 'behind it'))
 })
 
 await t.test('not more than some megabytes wait for an engine that does not answer', async (t) => {
@@ -164,4 +163,31 @@ await t.test('a goodbye counts, whatever the engine says a little later', async 
   await new Promise((resolve) => { setTimeout(resolve, TTL) })
   t.same([one.said.size, one.messages, one.alive.length], [0, [], 2])
   await until(() => one.alive.length === 3, 'one that lives all the same comes back')
+})
+
+await t.test('the others are woken as soon as the log takes that, and nobody who stops waits for it', async (t) => {
+  const engine = new Engine()
+  const said: string[] = []
+  let failures = 1
+  const log = Object.assign(memoryLog(), { nodes: engine.nodes() })
+  const append = log.append.bind(log)
+  log.append = (draft) => {
+    if (failures-- > 0) throw new Error('away')
+    return append(draft)
+  }
+  const logger = { info () {}, error: (_fields: object, message: string) => { said.push(message) } }
+  const [one, other, third] = [new Cluster(log, logger), new Cluster(log, logger), new Cluster(log, logger)]
+  await one.start()
+  one.use()
+  await until(() => said.length === 1)
+  t.same(said, ['the other nodes can not be woken'])
+  await third.stop()
+  await one.ready
+  t.equal(one.use().alive.length, 2)
+  t.same(one.use().alive, other.use().alive)
+  t.not(third.use().id, one.use().id, 'and one that has stopped is alone')
+  t.equal(third.use().alive.length, 1)
+  failures = Infinity
+  await Promise.all([one.stop(), other.stop()])
+  t.equal(await engine.nodes().isUsed(), false)
 })
