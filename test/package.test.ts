@@ -20,6 +20,7 @@ interface Manifest {
 // The packages that an app has to bring for a subpath.
 const OPTIONAL: Record<string, string[]> = {
   'pastelli/client': ['eventsource-parser'],
+  'pastelli/client/shared': ['eventsource-parser'],
   'pastelli/metrics': ['prom-client'],
   'pastelli/opentelemetry': ['@opentelemetry/api'],
   'pastelli/testing': ['eventsource-parser']
