@@ -69,7 +69,7 @@ async function take (stream: OpenStream, count: number): Promise<Event[]> {
   const events: Event[] = []
   while (events.length < count) {
     const { event, data, id } = await stream.next()
-    events.push({ topic: event, point: JSON.parse(data), id: String(id) })
+    if (event !== 'heartbeat') events.push({ topic: event, point: JSON.parse(data), id: String(id) })
   }
   return events
 }

@@ -10,7 +10,7 @@ import type { AnswersOptions } from '../../examples/llm-chat/answers.ts'
 import { buildApp } from '../../examples/llm-chat/app.ts'
 import { crayon, type Message, type Model, tokenize } from '../../examples/llm-chat/model.ts'
 import { compose } from '../../examples/llm-chat/prose.ts'
-import { type OpenStream, openStream } from '../../testing/index.ts'
+import { type OpenStream, openStream, type StreamEvent } from '../../testing/index.ts'
 import { launchChromium, withoutChromium } from '../support/browser.ts'
 import { startDemo } from '../support/demo.ts'
 import { until } from '../support/until.ts'
@@ -273,7 +273,7 @@ t.test('the page\'s own chat', async (t) => {
     const first = await open(app, location)
     t.same([await next(first), await next(first)], [{ event: 'message', data: { token: 'Red' } }, { event: 'message', data: { token: ' and' } }])
     const second = await openStream(app, { url: location, via: 'port' })
-    const { id } = await second.next()
+    const { id } = await nextEvent(second)
     second.close()
     const third = await openStream(app, { url: location, via: 'port', lastEventId: id as string })
     model.say(' blue').end()
@@ -527,9 +527,15 @@ async function open (app: FastifyInstance, url: string): Promise<OpenStream> {
   return await openStream(app, { url, via: 'port' })
 }
 
-/** The next event: its type, and its data unpacked. */
+/** The next event that is no heartbeat. */
+async function nextEvent (stream: OpenStream): Promise<StreamEvent> {
+  const event = await stream.next()
+  return event.event === 'heartbeat' ? await nextEvent(stream) : event
+}
+
+/** Its type, and its data unpacked. */
 async function next (stream: OpenStream): Promise<{ event: string, data: unknown }> {
-  const { event, data } = await stream.next()
+  const { event, data } = await nextEvent(stream)
   return { event, data: JSON.parse(data) }
 }
 

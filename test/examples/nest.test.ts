@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { concat, NEVER, type Observable, of, Subject, throwError } from 'rxjs'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../examples/nest/app.ts'
-import { type OpenStream, openStream } from '../../testing/index.ts'
+import { type OpenStream, openStream, type StreamEvent } from '../../testing/index.ts'
 import { launchChromium, withoutChromium } from '../support/browser.ts'
 import { startDemo } from '../support/demo.ts'
 import { until } from '../support/until.ts'
@@ -42,9 +42,14 @@ async function start (t: Test, paper: Observable<number> = NEVER): Promise<Sheet
   }
 }
 
+async function next (stream: OpenStream): Promise<StreamEvent> {
+  const event = await stream.next()
+  return event.event === 'heartbeat' ? await next(stream) : event
+}
+
 async function nextOf (stream: OpenStream, count: number): Promise<string[]> {
   const data: string[] = []
-  while (data.length < count) data.push((await stream.next()).data)
+  while (data.length < count) data.push((await next(stream)).data)
   return data
 }
 
@@ -66,7 +71,7 @@ t.test('a controller subscribes its clients to a topic: all get what is publishe
   const first = await open('/strokes')
   t.equal(first.status, 200, 'also while there is nothing to send')
   t.equal((await draw(5)).status, 204)
-  const { event, data, id } = await first.next()
+  const { event, data, id } = await next(first)
   t.same({ event, data }, { event: 'stroke', data: '{"hue":5}' })
   first.close()
   await witness.sees(t, 'client')

@@ -65,7 +65,7 @@ export function runInShell (t: Test, line: string, env: NodeJS.ProcessEnv = {}):
 /** The command at a terminal: `out` is all that is seen there. */
 export function runAtTerminal (t: Test, args: string[], env: NodeJS.ProcessEnv = {}): Run {
   const command = [process.execPath, BIN, ...args].map((word) => `'${word}'`).join(' ')
-  const { NO_COLOR: _no, FORCE_COLOR: _force, NODE_DISABLE_COLORS: _disable, ...rest } = process.env   // tests may run with them
+  const { NO_COLOR: _no, FORCE_COLOR: _force, NODE_DISABLE_COLORS: _disable, CI: _ci, ...rest } = process.env   // they rule colours
   return started(t, spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], { env: { ...rest, TERM: 'xterm-256color', ...env } }))
 }
 

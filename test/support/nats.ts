@@ -9,6 +9,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import type { Test } from 'tap'
 import { freePort } from './free-port.ts'
 import { locate, without } from './programs.ts'
+import { standStill } from './stand-still.ts'
 
 const SERVER = ['nats-server']
 
@@ -42,7 +43,7 @@ export class NatsServer {
   }
 
   suspend (): void {
-    this.#process?.kill('SIGSTOP')
+    standStill(this.#process)
   }
 
   resume (): void {

@@ -9,6 +9,7 @@ import { createClient } from 'redis'
 import type { Test } from 'tap'
 import type { RedisClient } from '../../logs/redis.ts'
 import { locate, without } from './programs.ts'
+import { standStill } from './stand-still.ts'
 
 const SERVER = ['redis-server']
 
@@ -53,7 +54,7 @@ export class RedisServer {
 
   /** Keeps its connections, and answers nothing. */
   suspend (): void {
-    this.#process?.kill('SIGSTOP')
+    standStill(this.#process)
   }
 
   resume (): void {
