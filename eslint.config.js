@@ -21,7 +21,7 @@ export default [
     },
   },
   {
-    files: ['examples/*/public/**/*.js'],
+    files: ['{examples/*,routes/inspector}/public/**/*.js'],
     languageOptions: { globals: globals.browser },
   },
   {

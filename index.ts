@@ -75,7 +75,7 @@ export type { Presence, PresenceEvents, PresenceMember } from './lib/cluster/pre
 export type { SendOptions, SendTarget } from './lib/cluster/sends.ts'
 export type { GapReason } from './lib/topics/gap.ts'
 export type { PublishOptions } from './lib/topics/draft.ts'
-export type { Batch, Watcher } from './lib/topics/log.ts'
+export type { Batch, Stock, Watcher } from './lib/topics/log.ts'
 export type { Position } from './lib/topics/position.ts'
 export type { Draft, Record } from './lib/topics/record.ts'
 export type { TopicEvent } from './lib/topics/selection.ts'

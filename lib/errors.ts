@@ -113,6 +113,22 @@ export const PST_ERR_TOO_LARGE = createError<[limit: string]>(
 export const PST_ERR_ABANDONED = createError<[why: string]>(
   'PST_ERR_ABANDONED', 'The stream was stopped before its end: %s', 500)
 
+/** The inspector was registered without saying who may use it. */
+export const PST_ERR_INSECURE = createError(
+  'PST_ERR_INSECURE', 'The inspector shows every connection and can close them: give it hooks as `auth`, or `insecure: true` where nobody else can reach it', 500)
+
+/** A page of another origin asked the inspector for something. */
+export const PST_ERR_CROSS_ORIGIN = createError(
+  'PST_ERR_CROSS_ORIGIN', 'Only the inspector\'s own page may ask for this', 403)
+
+/** What the inspector was asked for is not what it has. */
+export const PST_ERR_QUERY = createError<[name: string, rule: string, value: string]>(
+  'PST_ERR_QUERY', '"%s" must be %s, got %s', 400, TypeError)
+
+/** The connection that the inspector was asked about has ended, or never was. */
+export const PST_ERR_NO_CONNECTION = createError<[id: string]>(
+  'PST_ERR_NO_CONNECTION', 'There is no open connection with the id %s', 404)
+
 /** A client of Phoenix channels sent what is no message of theirs. */
 export const PST_ERR_MESSAGE = createError<[why: string]>(
   'PST_ERR_MESSAGE', 'This is no message of Phoenix channels: %s', 400)

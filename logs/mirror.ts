@@ -35,6 +35,11 @@ export class Mirror {
     return this.#head
   }
 
+  /** What of the newest part is here. */
+  get retained (): Retained {
+    return this.#retained
+  }
+
   get isFollowed (): boolean {
     return this.#followers.size !== 0
   }

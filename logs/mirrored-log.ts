@@ -1,5 +1,5 @@
 /** A log on an engine, as far as it is the same on every engine: read from the mirror, and followed by one tail for all. */
-import type { Batch, Log, Watcher } from '../lib/topics/log.ts'
+import type { Batch, Log, Stock, Watcher } from '../lib/topics/log.ts'
 import type { Draft, Record } from '../lib/topics/record.ts'
 import type { Retention } from '../lib/topics/retained.ts'
 import type { Block } from './blocks.ts'
@@ -21,6 +21,10 @@ export abstract class MirroredLog implements Log {
 
   get head (): number {
     return this.mirror.head
+  }
+
+  get stock (): Stock {
+    return this.mirror.retained
   }
 
   follow (listener: (record: Record) => void, watcher?: Watcher): () => Promise<void> {

@@ -71,10 +71,19 @@ t.test('what npm packs', async (t) => {
     .map((entry) => join(entry.parentPath, entry.name).slice(installed.length + 1))
 
   t.test('leaves tests, examples, benchmarks and sources out', async (t) => {
-    const published = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|metrics\/grafana\.json|dist\/(index|(lib|logs|metrics|phoenix|plugins|routes|client|testing)\/.+)\.(js|js\.map|d\.ts))$/
+    const published = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|metrics\/grafana\.json|dist\/(index|(lib|logs|metrics|phoenix|plugins|routes|client|testing)\/.+)\.(js|js\.map|d\.ts)|routes\/inspector\/public\/[\w-]+\.(html|css|js|svg|woff2|txt))$/
     t.same(files.filter((file) => !published.test(file)), [])
     t.ok(files.includes('LICENSE'))
     t.ok(files.includes('CHANGELOG.md'))
+  })
+
+  t.test('has the inspector with its page', async (t) => {
+    const requireThere = createRequire(join(folder, 'app.js'))
+    const app = fastify()
+    await app.register(requireThere(manifest.name).default)
+    await app.register(requireThere(`${manifest.name}/inspector`).default, { insecure: true })
+    t.match((await app.inject('/')).body, '<title>Pastelli inspector</title>')
+    await app.close()
   })
 
   t.test('has code and types for every export', async (t) => {

@@ -10,6 +10,8 @@ const MIN_PERIOD = 5
 const MAX_PERIOD = 1_000
 
 export class Clock {
+  /** Heartbeats that were sent since the start, pings of WebSockets included. */
+  heartbeats = 0
   readonly #registry: Registry
   readonly #now: () => number
   #period = MAX_PERIOD

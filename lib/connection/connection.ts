@@ -397,6 +397,7 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     if (due === 'timeout') this.destroy('timeout')
     else if (due === 'expired' || due === 'client') this.close(due)
     else if (due === 'heartbeat') this.#beat()
+    else if (due === 'asked') this.#host.clock.heartbeats++
     this.cursor?.sweep()
   }
 
@@ -488,5 +489,6 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     if (!this.#encoder.isBetween || this.outbox.backlog !== 0) return
     const position = this.cursor?.hasBegun === true ? this.cursor.position : null   // before that it may owe a gap
     this.tell((format) => format.encodeHeartbeat(this.#host.settings.heartbeatEvent, position), 0)
+    this.#host.clock.heartbeats++
   }
 }

@@ -37,9 +37,9 @@ export interface Transport {
   destroy: (reason: CloseReason) => void
   /**
    * Where the other side can be asked for a sign of life: asks it when nothing came from it for so long, ms; 0: never.
-   * Answers why it has to be given up, if it has.
+   * Answers that it was asked, or why it has to be given up.
    */
-  probe?: (now: number, heartbeat: number) => 'client' | 'timeout' | null
+  probe?: (now: number, heartbeat: number) => 'asked' | 'client' | 'timeout' | null
   /** Where the app's handler takes what the app sends to the connection itself. Answers false if there is no room. */
   inform?: ((message: unknown) => boolean) | null
 }

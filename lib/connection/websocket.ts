@@ -110,7 +110,7 @@ export class WebSocketTransport implements Transport {
 
   // Whatever comes from it shows that it lives: a write does not, nobody may be there to take it. Bytes that wait have a
   // deadline of their own, and at the other end of what is no socket is this process.
-  probe (now: number, heartbeat: number): 'client' | 'timeout' | null {
+  probe (now: number, heartbeat: number): 'asked' | 'client' | 'timeout' | null {
     if (this.#wire.readyState !== OPEN) return 'client'   // it has sent a close frame
     if (heartbeat === 0 || !(this.#socket instanceof Socket)) return null
     const heard = this.#socket.bytesRead
@@ -125,6 +125,7 @@ export class WebSocketTransport implements Transport {
     } else if (now - this.#heardAt >= heartbeat) {
       this.#askedAt = now
       this.#wire.ping()
+      return 'asked'
     }
     return null
   }

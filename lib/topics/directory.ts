@@ -27,6 +27,11 @@ export class Directory {
     return this.#byTopic.get(topic)?.connections ?? 0
   }
 
+  /** Every topic that has subscribers, and how many connections these are. */
+  * topics (): IterableIterator<[topic: string, connections: number]> {
+    for (const [topic, { connections }] of this.#byTopic) yield [topic, connections]
+  }
+
   /** The groups that the topic's records are for. */
   groups (topic: string): Iterable<Group> {
     return this.#byTopic.get(topic)?.groups ?? []

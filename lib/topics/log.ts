@@ -35,6 +35,17 @@ export interface Log {
   earliest: (topics: Iterable<string>) => number
   /** How the processes that share it know of each other. Absent: presence and targeted sends know of one process. */
   readonly nodes?: Nodes | undefined
+  /** What is retained in this process's memory, for those who look at it. A log that can't tell leaves it out. */
+  readonly stock?: Stock
+}
+
+/** What of a log is in this process's memory. */
+export interface Stock {
+  readonly events: number
+  /** Of the events as they are sent. */
+  readonly bytes: number
+  /** How many events there are of each topic that has any. */
+  readonly byTopic: Iterable<[topic: string, events: number]>
 }
 
 /** What `read` gives. */

@@ -3,7 +3,7 @@ import { LocalNodes } from '../cluster/local-nodes.ts'
 import { makeId } from '../connection/id.ts'
 import { PST_ERR_OPTION } from '../errors.ts'
 import { count, show } from '../options.ts'
-import type { Batch, Log } from './log.ts'
+import type { Batch, Log, Stock } from './log.ts'
 import { type Draft, Record } from './record.ts'
 import { DEFAULTS, Retained, type Retention } from './retained.ts'
 
@@ -55,6 +55,11 @@ export class MemoryLog implements Log {
 
   isTrimmed (topics: Iterable<string>, after: number): boolean {
     return this.earliest(topics) > after
+  }
+
+  get stock (): Stock {
+    this.#retained.trim(this.#now())
+    return this.#retained
   }
 
   earliest (topics: Iterable<string>): number {

@@ -1,5 +1,5 @@
 /** The newest records of a log, in memory: bounded by number, bytes and age, and found by topic. */
-import type { Batch } from './log.ts'
+import type { Batch, Stock } from './log.ts'
 import { merge, type Source } from './merge.ts'
 import { Queue } from './queue.ts'
 import type { Record } from './record.ts'
@@ -19,7 +19,7 @@ export const DEFAULTS: Readonly<Retention> = { events: 10_000, bytes: 4 * 1024 *
 
 interface Entry { record: Record, at: number }
 
-export class Retained {
+export class Retained implements Stock {
   readonly #retention: Readonly<Retention>
   readonly #dropped: (record: Record) => void
   readonly #entries = new Queue<Entry>()
@@ -42,6 +42,18 @@ export class Retained {
   /** The offset of the newest record that was added. */
   get head (): number {
     return this.#head
+  }
+
+  get events (): number {
+    return this.#entries.length
+  }
+
+  get bytes (): number {
+    return this.#bytes
+  }
+
+  get byTopic (): Iterable<[topic: string, events: number]> {
+    return lengths(this.#byTopic)
   }
 
   /** Adds the log's next record. */
@@ -105,4 +117,8 @@ export class Retained {
     this.#watermarks.set(topic, offset)
     this.#dropped(record)
   }
+}
+
+function * lengths (queues: ReadonlyMap<string, Queue<Record>>): IterableIterator<[topic: string, events: number]> {
+  for (const [topic, { length }] of queues) yield [topic, length]
 }

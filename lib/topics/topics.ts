@@ -143,6 +143,11 @@ export class Topics extends EventEmitter<TopicsEvents> {
     return this.append(draftOf(topic, data, options))
   }
 
+  /** @internal What cursors have in common, for those who look at it. */
+  get feed (): Feed {
+    return this.#feed
+  }
+
   /** @internal */
   append (draft: Draft): string | Promise<string> {
     const id = this.#feed.log.append(draft)
