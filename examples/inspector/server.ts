@@ -1,9 +1,9 @@
-/** `npm run start:inspector`: a server with CROWD clients (300), and its inspector, on PORT or 4006 of this machine alone, until it is told to stop. */
+/** `npm run start:inspector`: a server with CROWD clients (300), and its inspector, on PORT or 4007 of this machine alone, until it is told to stop. */
 import type { AddressInfo } from 'node:net'
 import { buildApp } from './app.ts'
 import { crowd } from './crowd.ts'
 
-const { PORT = '4006', CROWD = '300' } = process.env
+const { PORT = '4007', CROWD = '300' } = process.env
 const app = await buildApp()
 await app.listen({ port: Number(PORT), host: 'localhost' })
 

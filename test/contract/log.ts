@@ -55,6 +55,17 @@ export function logContract (t: Test, open: Open, runs = 300): void {
     t.equal(log.head, heard.at(-1)?.offset)
   })
 
+  t.test('what it says is in memory are the newest records, and it does not have to say', async (t) => {
+    const { log, heard } = await begin(t, open)
+    for (const topic of ['a', 'b', 'a']) await log.append(draft(topic))
+    await until(() => heard.length === 3, 'all were heard')
+    const { stock } = log
+    if (stock === undefined) return
+    t.equal(stock.events, 3)
+    t.equal(stock.bytes, heard.reduce((sum, { size }) => sum + size, 0))
+    t.same([...stock.byTopic].sort(), [['a', 2], ['b', 1]])
+  })
+
   t.test('several who follow hear every record, each until it stops', async (t) => {
     const { log } = await open({})
     const [one, other] = [follow(log), follow(log)]

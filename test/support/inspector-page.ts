@@ -1,7 +1,6 @@
 /** The inspector's page in a browser, and what is looked for in it. */
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { setTimeout as delay } from 'node:timers/promises'
+import axe from 'axe-core'
 import type { FastifyInstance } from 'fastify'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import type { Test } from 'tap'
@@ -9,7 +8,6 @@ import type { InspectorOptions } from '../../routes/inspector/index.ts'
 import { type Inspected, startInspected } from './inspected.ts'
 import { subscribe } from './subscriber.ts'
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
 // So long that only a condition that never comes gets there, ms.
@@ -56,7 +54,7 @@ export async function visitors (t: Test, { origin, app }: Inspected, count: numb
 
 /** What axe finds wrong with the page as it is. */
 export async function violations (page: Page): Promise<string[]> {
-  await page.evaluate(AXE)
+  await page.evaluate(axe.source)
   const { violations } = await page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(RULES)} })`) as { violations: Array<{ id: string, nodes: Array<{ html: string, failureSummary: string }> }> }
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 120)} ${failureSummary}`).join('; ')}`)
 }

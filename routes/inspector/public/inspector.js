@@ -124,7 +124,7 @@ function show ({ point, transports, routes, closed, topics: topicCount, log }) {
   write($('.since'), `up for ${duration(point.at - startedAt)}`)
   fill('open', whole(open), opened === 0 ? '' : `+${whole(opened)}`)
   fill('events', rate(events), `${bytes(sent)} / s`)
-  fill('published', rate(published), log.events === null ? '' : `${plural(log.events, 'event', 'events')}, ${bytes(log.bytes)} retained`)
+  fill('published', rate(published), log.events === null ? '' : `${bytes(log.bytes)} retained`)
   fill('queued', bytes(queued), behind === 0 ? 'nobody is behind' : `${whole(behind)} behind`)
   fill('heartbeats', rate(heartbeats), heartbeat === 0 ? 'off' : `after ${duration(heartbeat)} of silence`)
   for (const { id, spark } of sparks) spark.draw(points, id)
@@ -141,7 +141,7 @@ function show ({ point, transports, routes, closed, topics: topicCount, log }) {
   setChips([...Object.entries(transports), ...routes])
   write($('#connections-tab .count'), whole(open))
   write($('#topics-tab .count'), whole(topicCount))
-  write($('.log'), `The log is at ${log.position}.`)
+  write($('.log'), `The log is at ${log.position}${log.events === null ? '' : `, with ${plural(log.events, 'event', 'events')} in this process’s memory`}.`)
 }
 
 function fill (id, value, side) {
