@@ -1,4 +1,7 @@
-/** `pastelli/inspector`: a page that shows what the server's streams are doing, live, and its routes. */
+/**
+ * `pastelli/inspector`: a page that shows what the server's streams are doing, live, and its routes.
+ * @module pastelli/inspector
+ */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Limits } from '../../lib/connection/limits.ts'
@@ -83,6 +86,7 @@ async function inspector (fastify: FastifyInstance, options: InspectorOptions): 
   })
 }
 
+/** The plugin, as `register` takes it: with `auth`, and a `prefix`. */
 const plugin = fp(inspector, { name: 'pastelli/inspector', fastify: '5.x', dependencies: ['pastelli'], encapsulate: true })
 
 export default plugin

@@ -3,6 +3,7 @@ import type { onRequestHookHandler } from 'fastify'
 import { PST_ERR_INSECURE, PST_ERR_OPTION } from '../../lib/errors.ts'
 import { show } from '../../lib/options.ts'
 
+/** Besides these, Fastify's own `prefix`, `logLevel` and `logSerializers`. */
 export interface InspectorOptions {
   /**
    * Who may look, and close connections: hooks that run ahead of every route of the inspector, in this order. One that answers, throws
