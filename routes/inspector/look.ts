@@ -59,7 +59,7 @@ export class Look {
     const look = async () => {
       try {
         const snapshot = await this.#take()
-        seen(snapshot, this.points.at(-1) as Point)
+        if (this.#timer !== null) seen(snapshot, this.points.at(-1) as Point)
       } catch (error) {
         failed(error)
       }
@@ -84,7 +84,9 @@ export class Look {
     const published = await this.#slices.run(this.#traffic.measure(elapsed))
     const snapshot = await this.#slices.run(takeSnapshot({ connections: registry, feed, own: this.#own, traffic: this.#traffic }, before))
     const { bytes, events, queued, behind } = snapshot.totals
+    // What was there before anybody looked is of no second.
     const sent = before === null ? perSecond(0, 0, 0) : perSecond(events, bytes, snapshot.takenAt - before.takenAt)
+    const beats = before === null ? 0 : perSecond(counts.heartbeats - counted.heartbeats, 0, elapsed).events
     const closed = byReason((reason) => counts.closed[reason] - counted.closed[reason])
     const delay = this.#delay.read()
     this.points.push({
@@ -94,10 +96,10 @@ export class Look {
       closed,
       events: sent.events,
       bytes: sent.bytes,
-      published: published.events,
+      published: before === null ? 0 : published.events,
       queued,
       behind,
-      heartbeats: (counts.heartbeats - counted.heartbeats) * 1_000 / elapsed,
+      heartbeats: beats,
       delay: delay.usual,
       worst: delay.worst
     })
