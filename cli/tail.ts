@@ -1,6 +1,7 @@
 /** `pastelli tail`: a stream's events, for as long as it takes. */
 import { randomUUID } from 'node:crypto'
 import { type ClientState, type ClientStream, connect, type ConnectOptions, type StateDetail } from '../client/index.ts'
+import { webSocket } from '../client/websocket.ts'
 import { eventStreamFetch } from './event-stream-fetch.ts'
 import { ACCEPT } from './formats.ts'
 import { gapOf } from './gap.ts'
@@ -94,7 +95,7 @@ function connectOptions ({ url, method, headers, body }: Target, { since, verbos
     ...since !== undefined && { lastEventId: since },
     ...!reconnect && { retry: { attempts: 0 }, reopen: false }
   }
-  if (isWebSocket(url)) return { ...common, transport: 'websocket', WebSocket: webSocketWith(headers) }
+  if (isWebSocket(url)) return { ...common, transport: webSocket, WebSocket: webSocketWith(headers) }
   if (!headers.has('accept')) headers.set('accept', ACCEPT)
   const answered = (response: Response) => {
     if (verbose) notice(`${statusLine(response.status)}, ${response.headers.get('content-type') ?? 'no content type'}`)

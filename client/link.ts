@@ -31,4 +31,10 @@ export interface Link {
  * Resolves when the server has ended the stream: true, or false if it said that there is no more. Rejects if it failed. Leaves
  * nothing behind.
  */
-export type Transport = (link: Link) => Promise<boolean>
+export interface Transport {
+  (link: Link): Promise<boolean>
+  /** Whether what comes can't be made to wait. */
+  isPushed?: boolean
+  /** @throws StreamError PST_ERR_OPTION for what it can't do with these */
+  check?: (options: ConnectOptions) => void
+}

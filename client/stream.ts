@@ -31,7 +31,7 @@ export class Stream implements AsyncIterable<AnyEvent> {
   readonly #address: Address
   readonly #transport: Transport
   readonly #options: ConnectOptions
-  readonly #isWebSocket: boolean
+  readonly #isPushed: boolean
   readonly #listeners: Listeners
   readonly #report: (error: unknown) => void
   readonly #queue: Queue<AnyEvent>
@@ -47,7 +47,7 @@ export class Stream implements AsyncIterable<AnyEvent> {
     this.#address = address
     this.#transport = transport
     this.#options = options
-    this.#isWebSocket = options.transport === 'websocket'
+    this.#isPushed = transport.isPushed === true
     this.#report = reporter(options.onError)
     this.#listeners = new Listeners(this.#report)
     this.#queue = new Queue(buffer)
@@ -113,7 +113,7 @@ export class Stream implements AsyncIterable<AnyEvent> {
   // Once, and then waits until it is time for the next time.
   async #ask (): Promise<void> {
     const { signal } = this.#current
-    const { reopen = !this.#isWebSocket && /^get$/i.test(this.#options.method ?? 'GET') } = this.#options
+    const { reopen = !this.#isPushed && /^get$/i.test(this.#options.method ?? 'GET') } = this.#options
     this.#become('connecting')
     this.#openedAt = Infinity
     let error: unknown
@@ -132,11 +132,12 @@ export class Stream implements AsyncIterable<AnyEvent> {
   }
 
   async #connect (signal: AbortSignal): Promise<boolean> {
-    const { heartbeatTimeout } = this.#options
+    const { heartbeatTimeout, topics = [] } = this.#options
     const url = resolveUrl(typeof this.#address === 'function' ? await this.#address() : this.#address)
+    for (const topic of topics) url.searchParams.append('topic', topic)
     signal.throwIfAborted()
     // Those of a WebSocket can't be seen unless they tell a position: without topics silence may be all there is.
-    let isBeating = !this.#isWebSocket || heartbeatTimeout !== undefined
+    let isBeating = !this.#isPushed || heartbeatTimeout !== undefined
     const isExpecting = () => !this.#queue.isFull && (isBeating || this.state === 'connecting')
     const dog = watch(heartbeatTimeout ?? HEARTBEAT_TIMEOUT, isExpecting, () => { this.#giveUp('PST_ERR_SILENT', 'Nothing has come for too long') })
     signal.addEventListener('abort', dog.stop)   // a function of the user's may never settle
@@ -177,7 +178,7 @@ export class Stream implements AsyncIterable<AnyEvent> {
     if (this.#isIterated || this.#listeners.isEmpty) this.#queue.push(item)
     this.#listeners.tell(event, item)
     // The reading of a WebSocket can't be stopped. What comes behind this is asked for when there is room.
-    if (this.#isWebSocket && this.#queue.isFull) this.#giveUp('PST_ERR_OVERFLOW', 'Events came faster than they were read', !this.lastEventId)
+    if (this.#isPushed && this.#queue.isFull) this.#giveUp('PST_ERR_OVERFLOW', 'Events came faster than they were read', !this.lastEventId)
   }
 
   #giveUp (code: 'PST_ERR_SILENT' | 'PST_ERR_OVERFLOW', message: string, isFinal = false): void {

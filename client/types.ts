@@ -1,5 +1,6 @@
 /** What users of the client see: events by their map, options, the stream. */
 import type { Gap as ServerGap } from '../lib/topics/gap.ts'
+import type { Transport } from './link.ts'
 
 /** Told where the server's log does not reach back to what this client saw last: fetch the state anew. */
 export interface Gap extends ServerGap {
@@ -66,8 +67,10 @@ type Awaitable<Value> = Value | PromiseLike<Value>
 
 /** What `connect` takes. */
 export interface ConnectOptions {
-  /** @default 'fetch', an event stream */
-  transport?: 'fetch' | 'websocket'
+  /** `webSocket` of `pastelli/client/websocket`. @default an event stream by `fetch` */
+  transport?: Transport
+  /** Added to the address as `topic`, once for each: the server's route says what it makes of them. */
+  topics?: readonly string[]
   /** @default 'GET' */
   method?: string
   /** Or a function, sync or async, which is asked at every attempt: for tokens that expire. */

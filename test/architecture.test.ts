@@ -83,7 +83,7 @@ const ROOMS: Room[] = [
   },
   {
     files: /^cli\//,
-    house: /^(cli\/|client\/index\.ts$)/,
+    house: /^(cli\/|client\/(index|websocket)\.ts$)/,
     packages: ['cli-progress', 'commander', 'eventsource-parser'],
     why: 'cli is a package of its own, which has only the client compiled along',
   },

@@ -21,6 +21,7 @@ interface Manifest {
 const OPTIONAL: Record<string, string[]> = {
   'pastelli/client': ['eventsource-parser'],
   'pastelli/client/shared': ['eventsource-parser'],
+  'pastelli/client/websocket': ['eventsource-parser'],
   'pastelli/metrics': ['prom-client'],
   'pastelli/opentelemetry': ['@opentelemetry/api'],
   'pastelli/testing': ['eventsource-parser']

@@ -16,16 +16,17 @@ const PATIENCE = 100_000
 const CLIENT = new URL('../../client/', import.meta.url)
 const PARSER = fileURLToPath(import.meta.resolve('eventsource-parser'))
 const PAGE = `<!doctype html><title>client</title>
-<script type="importmap">{ "imports": { "eventsource-parser": "/parser.js", "pastelli/client": "/client/index.js", "pastelli/client/shared": "/client/shared.js" } }</script>
+<script type="importmap">{ "imports": { "eventsource-parser": "/parser.js", "pastelli/client": "/client/index.js", "pastelli/client/shared": "/client/shared.js", "pastelli/client/websocket": "/client/websocket.js" } }</script>
 <script type="module">
 import { connect } from 'pastelli/client'
 import { connectShared } from 'pastelli/client/shared'
-window.open = (address, { isShared = false, ...options }) => {
+import { webSocket } from 'pastelli/client/websocket'
+window.open = (address, { isShared = false, transport, ...options }) => {
   window.seen = []
   window.states = []
   window.errors = []
   window.gaps = []
-  window.stream = (isShared ? connectShared : connect)(address, { retry: 5, onGap: (gap) => { gaps.push(gap) }, onState: (state, { error }) => { states.push(state); if (error) errors.push({ code: error.code, status: error.status }) }, ...options })
+  window.stream = (isShared ? connectShared : connect)(address, { retry: 5, onGap: (gap) => { gaps.push(gap) }, onState: (state, { error }) => { states.push(state); if (error) errors.push({ code: error.code, status: error.status }) }, ...transport === 'websocket' && { transport: webSocket }, ...options })
   stream.on('message', ({ data }) => { seen.push(data) })
 }
 window.complaints = []
@@ -45,7 +46,7 @@ declare global {
     source: { close: () => void }
     EventSource: new (url: string) => { addEventListener: (type: string, listener: (event: { data: string }) => void) => void, close: () => void }
     stream: ReturnType<typeof connect>
-    open: (address: string, options: ConnectOptions & { isShared?: boolean }) => void
+    open: (address: string, options: Omit<ConnectOptions, 'transport'> & { isShared?: boolean, transport?: 'fetch' | 'websocket' }) => void
   }
   const window: Window
 }

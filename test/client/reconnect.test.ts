@@ -1,6 +1,7 @@
 /** A client that comes back: behind what it has, over every fault of the network, by both transports. */
 import t from 'tap'
 import type { ConnectOptions, WebSocketLike } from '../../client/index.ts'
+import { webSocket } from '../../client/websocket.ts'
 import { open, overWebSocket } from '../support/client.ts'
 import { spawnServer } from '../support/counting.ts'
 import { openGate } from '../support/gate.ts'
@@ -112,7 +113,7 @@ await t.test('a WebSocket that fails without a close, as Node\'s may, is asked f
 
     close (): void {}
   }
-  const client = open(t, 'ws://127.0.0.1', { transport: 'websocket', WebSocket: Failing })
+  const client = open(t, 'ws://127.0.0.1', { transport: webSocket, WebSocket: Failing })
   t.match(await client.becomes('waiting'), { error: { code: 'PST_ERR_CUT', closeCode: 1006 } })
   await until(() => asked > 1)
 })

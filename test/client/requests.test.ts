@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
 import { connect, StreamError } from '../../client/index.ts'
+import { webSocket } from '../../client/websocket.ts'
 import { open, openToIterate, overWebSocket } from '../support/client.ts'
 import { openGate } from '../support/gate.ts'
 import { start } from '../support/server.ts'
@@ -178,15 +179,27 @@ await t.test('an id that is not ASCII comes back as the bytes that it was', asyn
   t.same(ids, [undefined, 'größer→'])
 })
 
+await t.test('topics are asked for in the address, by both transports', async (t) => {
+  const server = await start(t, (app) => {
+    app.stream<{ Querystring: { topic: string[], page: string } }>('/', { topics: ({ query }) => query.topic, websocket: {} }, ({ query }, { connection }) => { connection.event(query.page) })
+  })
+  const topics = ['a', 'b & c']
+  const clients = [open(t, `${server.origin}/?page=1`, { topics }), open(t, `${server.origin}/?page=1`, { ...overWebSocket, topics })]
+  await until(() => topics.every((topic) => server.app.topics.subscribers(topic) === 2))
+  server.app.topics.publish('b & c', 'x')
+  await clients[0]?.sees(1, 'x')
+  await clients[1]?.sees('x')
+})
+
 await t.test('options that can\'t be had throw', async (t) => {
   const url = 'http://127.0.0.1/'
   for (const options of [
-    { transport: 'carrier pigeon' as never }, { heartbeatTimeout: -1 }, { buffer: 0 }, { ...overWebSocket, method: 'POST' },
+    { transport: 'websocket' as never }, { heartbeatTimeout: -1 }, { buffer: 0 }, { ...overWebSocket, method: 'POST' },
     { ...overWebSocket, headers: {} }, { ...overWebSocket, body: 'x' }, { ...overWebSocket, credentials: 'include' as const }, { ...overWebSocket, fetch }
   ]) t.throws(() => connect(url, options), { code: 'PST_ERR_OPTION' }, Object.keys(options).join())
   t.throws(() => connect('/relative'), TypeError, 'there is no page here that it could be relative to')
   const known = Object.getOwnPropertyDescriptor(globalThis, 'WebSocket')
   t.teardown(() => { if (known !== undefined) Object.defineProperty(globalThis, 'WebSocket', known) })
   Reflect.deleteProperty(globalThis, 'WebSocket')
-  t.throws(() => connect(url, { transport: 'websocket' }), { code: 'PST_ERR_OPTION', message: /no global one/ })
+  t.throws(() => connect(url, { transport: webSocket }), { code: 'PST_ERR_OPTION', message: /no global one/ })
 })

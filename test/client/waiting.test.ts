@@ -5,7 +5,7 @@ import { Backoff } from '../../client/backoff.ts'
 import { eventStreamReader } from '../../client/event-stream.ts'
 import type { Link } from '../../client/link.ts'
 import { watch } from '../../client/watchdog.ts'
-import { open } from '../support/client.ts'
+import { open, overWebSocket } from '../support/client.ts'
 import { start } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
@@ -58,8 +58,7 @@ await t.test('a client obeys the retry that the server sends, by both transports
   const server = await start(t, (app) => {
     app.stream('/', { retry: 77, websocket: { init: (_request, connection) => { connection.close('error') } } }, (_request, reply) => { reply.closeChunk() })
   })
-  const { WebSocket } = await import('ws')
-  for (const options of [{}, { transport: 'websocket' as const, WebSocket }]) {
+  for (const options of [{}, overWebSocket]) {
     const client = open(t, server.origin, { ...options, retry: 1 })
     t.equal((await client.becomes('waiting')).delay, 77)
     client.stream.close()

@@ -2,6 +2,7 @@
 import type { Test } from 'tap'
 import WebSocket from 'ws'
 import { type Address, type ClientState, type ClientStream, connect, type ConnectOptions, type StateDetail, type WithGap } from '../../client/index.ts'
+import { webSocket } from '../../client/websocket.ts'
 import { until } from './until.ts'
 
 type AnyEvents = Record<string, unknown>
@@ -18,7 +19,7 @@ export interface Client {
   sees: (...data: unknown[]) => Promise<void>
 }
 
-export const overWebSocket: ConnectOptions = { transport: 'websocket', WebSocket }
+export const overWebSocket: ConnectOptions = { transport: webSocket, WebSocket }
 
 /** Comes back fast. Listens for messages, so nothing waits for an iterator. */
 export function open (t: Test, address: Address, options: ConnectOptions = {}): Client {

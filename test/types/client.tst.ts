@@ -1,6 +1,7 @@
 /** `pastelli/client`: events typed by a map of one's own, or by the server's topics. */
 import { type ClientEvent, type ClientState, type ClientStream, connect, type Gap, type TopicEvents } from 'pastelli/client'
 import { connectShared } from 'pastelli/client/shared'
+import { webSocket } from 'pastelli/client/websocket'
 import { describe, expect, test } from 'tstyche'
 
 interface Price { cents: number }
@@ -74,9 +75,9 @@ describe('the options', () => {
     connect(async () => new URL('http://localhost/'))
     connect('/', { method: 'POST', headers: async () => ({ authorization: 'Bearer x' }), body: () => 'x', retry: 100, pauseHidden: true })
     connect('/', { headers: { authorization: 'Bearer x' }, body: new Uint8Array(), retry: { delay: 1, maxDelay: 2, attempts: 3 } })
-    connect('/', { transport: 'websocket', onState: (state, { delay }) => { expect(delay).type.toBe<number | undefined>() } })
+    connect('/', { transport: webSocket, topics: ['a'], onState: (state, { delay }) => { expect(delay).type.toBe<number | undefined>() } })
     // @ts-expect-error not assignable
-    connect('/', { transport: 'pigeon' })
+    connect('/', { transport: 'websocket' })
     // @ts-expect-error not assignable
     connect('/', { headers: () => 7 })
     // @ts-expect-error 'heartbeat' does not exist
@@ -90,7 +91,7 @@ describe('a shared one', () => {
   test('is like any other, but goes over fetch', () => {
     expect(connectShared<Events>('/', { name: 'prices', retry: 5 })).type.toBe(connect<Events>('/'))
     // @ts-expect-error 'transport' does not exist
-    connectShared('/', { transport: 'websocket' })
+    connectShared('/', { transport: webSocket })
     // @ts-expect-error 'name' does not exist
     connect('/', { name: 'prices' })
   })
