@@ -105,7 +105,8 @@ export class RedisExchange implements Exchange<Line> {
     const reply = await own.send('XREAD', 'COUNT', String(MAX_MESSAGES), 'BLOCK', String(ms), 'STREAMS', ...streams, ...heard)
     const texts: string[] = []
     for (const [key, entries] of streamsOf(reply)) {
-      heard[streams.indexOf(key)] = entries.at(-1)?.[0] as string
+      // A client that puts a prefix before each key does not take it off again.
+      heard[streams.findIndex((stream) => key.endsWith(stream))] = entries.at(-1)?.[0] as string
       for (const [, [, text]] of entries) texts.push(text)
     }
     return texts

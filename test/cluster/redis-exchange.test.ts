@@ -38,6 +38,16 @@ await t.test('messages are heard in every form that a client gives them', async 
   t.same(from, [['4-0', '0-0'], ['5-1', '6-0'], ['5-1', '7-0'], ['8-0', '7-0'], ['9-0', '10-0']])
 })
 
+await t.test('each message is heard once also where the client puts a prefix before all keys', async (t) => {
+  const reads = [[[`app:${ALL}`, [['5-0', ['message', 'a']]]], [`app:${OWN}`, [['6-0', ['message', 'b']]]]], null]
+  const { line, from } = lineOf([['4-0', '']], reads)
+  const exchange = new RedisExchange(line, '{x}', 'me', 1_000)
+  await exchange.look(line, 0)
+  t.same(await exchange.hear(line, 1), ['a', 'b'])
+  t.same(await exchange.hear(line, 1), [])
+  t.same(from, [['4-0', '0-0'], ['5-0', '6-0']])
+})
+
 await t.test('where the clock of Redis has gone back, what comes next is heard all the same', async (t) => {
   const { line, from } = lineOf([['9-5', '9-5'], ['9-5', ''], ['9-4', '8-9'], ['', '']], [null, null, null, null])
   const exchange = new RedisExchange(line, '{x}', 'me', 1_000)
