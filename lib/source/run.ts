@@ -30,7 +30,9 @@ export interface Production {
   produce: (producer: Producer) => unknown
 }
 
-type StopReason = 'abandoned' | 'shutdown' | 'ended by another process'
+const OVERTAKEN = 'ended by another process'
+
+type StopReason = 'abandoned' | 'shutdown' | typeof OVERTAKEN
 
 export class Run {
   /**
@@ -72,9 +74,9 @@ export class Run {
     return this.#hasWon
   }
 
-  /** Whether nothing of it is in the log. */
+  /** Whether nothing of it is in the log, and others may produce it: not if it has its end, which there is once. */
   get isFruitless (): boolean {
-    return !this.#hasBegun && !this.#isEnding
+    return !this.#hasBegun && !this.#isEnding && this.#abort.signal.reason !== OVERTAKEN
   }
 
   /** The last one who listened has gone: it may go on by itself for so long. */
@@ -97,7 +99,7 @@ export class Run {
 
   /** Its topic has an end. */
   overtaken (): void {
-    if (!this.#isEnding) this.stop('ended by another process')
+    if (!this.#isEnding) this.stop(OVERTAKEN)
   }
 
   /**

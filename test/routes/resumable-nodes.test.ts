@@ -96,3 +96,23 @@ await t.test('a process that was taken for dead stops when it finds that its str
   t.same(late.data, ['t1', GONE], 'and has written nothing more')
   t.same([one, other].flatMap(({ noise }) => noise()), [])
 })
+
+await t.test('a stream that has its end before its first event runs no second time, which could not end', { skip }, async (t) => {
+  const { redis, script, one, other } = await twoNodes(t)
+  const log = await redisLog({ client: await redis.client(t, 'ioredis') })
+  let topic = ''
+  const unfollow = log.follow(({ begins, topic: name }) => { if (begins) topic = name })
+  t.teardown(unfollow)
+  const here = subscribe(t, one.origin, '/a')
+  await until(() => topic !== '' && script.runs.length === 1)
+  await log.append({ topic, data: GONE, json: true, event: 'error', ends: 'error', key: 'end' })
+  await (await here).ended()
+  await until(() => script.runs[0]?.isOver, 'it stops')
+  for (const { origin } of [one, other]) {
+    const late = await subscribe(t, origin, '/a')
+    await late.ended()
+    t.same(late.data, [GONE])
+  }
+  t.equal(script.runs.length, 1)
+  t.same([one, other].flatMap(({ noise }) => noise()), [])
+})
