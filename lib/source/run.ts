@@ -48,6 +48,7 @@ export class Run {
   #open: () => void = () => {}
   #refuse: (error: unknown) => void = () => {}
   #hasWon = false
+  // Whether an item is in the log, or on its way there.
   #hasBegun = false
   #isEnding = false
   #timer: NodeJS.Timeout | null = null
@@ -127,19 +128,24 @@ export class Run {
   }
 
   #take (item: unknown): boolean | Promise<boolean> {
+    const hadBegun = this.#hasBegun
     const taken = this.#writer.take(item)
-    if (taken instanceof Promise) return taken.then(() => this.#begin())
-    return this.#begin()
+    this.#hasBegun = true
+    if (!(taken instanceof Promise)) return this.#opened()
+    return taken.then(() => this.#opened(), (error: unknown) => {
+      this.#hasBegun = hadBegun
+      throw error
+    })
   }
 
-  #begin (): true {
+  #opened (): true {
     this.#hasBegun = true
     this.#open()
     return true
   }
 
   #isForgotten (reason: StopReason | undefined): boolean {
-    return reason === 'ended by another process' || (reason === 'shutdown' && !this.#isShared)
+    return reason === OVERTAKEN || (reason === 'shutdown' && !this.#isShared)
   }
 
   async #fail (err: unknown): Promise<void> {

@@ -448,6 +448,24 @@ t.test('what can not be written any more keeps the app from closing no longer th
   t.same(client.data, ['t1'])
 })
 
+t.test('stopped while its first item is on the way to the log, it has its end behind that', async (t) => {
+  const log = new RemoteLog()
+  const script = new Script().give('t1')
+  const { origin, port, noise } = await serve(t, script.handler, { abandonAfter: 1 }, { pastelli: { log } })
+  let take = () => {}
+  log.answer = new Promise<void>((resolve) => { take = resolve })
+  const client = (await connect(t, port)).get('/a')
+  await until(() => script.runs.length === 1)
+  client.leave()
+  await until(() => script.runs[0]?.isOver, 'it is abandoned')
+  take()
+  const late = await subscribe(t, origin, '/a')
+  await late.ended()
+  t.same(late.events.map(({ event, data }) => [event, data]), [['message', 't1'], ['error', '{"message":"Internal Server Error"}']])
+  t.equal(script.runs.length, 1)
+  t.same(noise(), [])
+})
+
 t.test('nothing was left unhandled', async (t) => {
   await turn()
   t.same(unhandled, [])
