@@ -40,14 +40,16 @@ export function resuming (route: string, { resumable, abandonAfter = ABANDON_AFT
     const remains = await topics.remains(connection.lastEventId, topic)
     if (connection.reason !== null) return   // the client has left
     if (remains.what === 'nothing') return await stop(reply)
-    producers.guard(topic, connection.settings.errorData)   // until its last client has left
-    topics.attach(connection, topic, remains)
-    if (remains.what === 'more' && !producers.isRunning(topic)) return
     const produce = (producer: Producer) => Reflect.apply(handler, this, [request, reply, producer]) as unknown
     const { errorData, terminator } = connection.settings
-    const first = producers.run(topic, { key, abandonAfter, events, errorData, terminator, produce })
+    const run = () => producers.run(topic, { key, abandonAfter, events, errorData, terminator, produce })
+    const fail = (error: unknown) => { failSource(connection, error) }
+    producers.guard(topic, errorData, () => { run().catch(fail) })   // until its last client has left
+    topics.attach(connection, topic, remains)
+    if (remains.what === 'more' && !producers.isRunning(topic)) return
+    const first = run()
     await withPatience(first)
-    first.catch((error: unknown) => { failSource(connection, error) })   // patience had an end, and the stream is open
+    first.catch(fail)   // patience had an end, and the stream is open
   }
 }
 

@@ -7,6 +7,8 @@ import { Writer } from './writer.ts'
 
 interface Guard {
   readonly errorData: (error: unknown) => unknown
+  // Null: it was tried.
+  feed: (() => void) | null
   timer: NodeJS.Timeout | null
 }
 
@@ -26,9 +28,21 @@ export class Guards {
     this.#log = log
   }
 
-  /** Somebody here waits for what the topic is fed with. */
-  add (topic: string, errorData: (error: unknown) => unknown): void {
-    if (!this.#guards.has(topic)) this.#guards.set(topic, { errorData, timer: null })
+  /**
+   * Somebody here waits for what the topic is fed with.
+   * @param feed makes this process feed it
+   */
+  add (topic: string, errorData: (error: unknown) => unknown, feed: () => void): void {
+    if (!this.#guards.has(topic)) this.#guards.set(topic, { errorData, feed, timer: null })
+  }
+
+  /** Nothing has come of it: who waits here tries it, once, so that what always fails comes to its end. */
+  givenUp (topic: string): void {
+    const guard = this.#guards.get(topic)
+    if (guard === undefined) return
+    const { feed } = guard
+    guard.feed = null
+    feed?.()
   }
 
   delete (topic: string): void {

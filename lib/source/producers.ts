@@ -61,10 +61,11 @@ export class Producers {
   /**
    * A client of this process waits for what the topic is fed with: should there be nobody who feeds it, it ends.
    * @param errorData what clients are told of an error
+   * @param feed runs it here, should nothing come of what another one does
    */
-  guard (topic: string, errorData: (error: unknown) => unknown): void {
+  guard (topic: string, errorData: (error: unknown) => unknown, feed: () => void): void {
     if (!this.#attention.isShared || this.#isStopped) return
-    this.#guards.add(topic, errorData)
+    this.#guards.add(topic, errorData, feed)
     this.#attention.say('hears', topic, true)
     void this.#attention.known().then(() => { this.#guards.check(topic) })
   }
@@ -110,6 +111,7 @@ export class Producers {
 
   #hear (record: Record): void {
     this.#claims.heard(record)
+    if (record.producer === '') this.#guards.givenUp(record.topic)
     if (record.ends === undefined) return
     this.#guards.delete(record.topic)
     this.#runs.get(record.topic)?.overtaken()

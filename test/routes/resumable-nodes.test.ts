@@ -78,6 +78,25 @@ await t.test('what fails before its first event is left to the next one, at any 
   t.same([again.data, failing.runs.length], [['t1'], 1])
 })
 
+await t.test('what fails before its first event is tried once by another process whose clients wait for it', { skip }, async (t) => {
+  for (const [isGood, told, failures] of [[true, ['t1'], 0], [false, [GONE], 1]] as const) {
+    const redis = await startRedis(t)
+    const failing = new Script()
+    const next = isGood ? new Script().give('t1').end() : failing
+    const one = await resumableNode(t, redis, failing)
+    const other = await resumableNode(t, redis, next, '/:id', { errorData: () => ({ message: 'The stream failed' }) })
+    const refused = subscribe(t, one.origin, '/a')
+    await until(() => failing.runs.length === 1)
+    const client = await subscribe(t, other.origin, '/a')
+    failing.fail(Object.assign(new Error('not today'), { statusCode: 503 }))
+    t.equal((await refused).status, 503)
+    await client.ended()
+    t.same([client.data, client.gaps], [told, []])
+    t.equal(failing.runs.length + (isGood ? next.runs.length : 0), 2)
+    t.equal(other.noise().length, failures)
+  }
+})
+
 await t.test('a process that was taken for dead stops when it finds that its stream has ended', { skip }, async (t) => {
   const { redis, script, one, other } = await twoNodes(t)
   const log = await redisLog({ client: await redis.client(t, 'ioredis') })
