@@ -6,6 +6,7 @@ import type { Record } from '../topics/record.ts'
 import type { Topics } from '../topics/topics.ts'
 
 interface Claim {
+  readonly topic: string
   readonly own: string
   /** Who has said so first, as far as was heard. */
   winner: string | null
@@ -14,7 +15,8 @@ interface Claim {
 
 export class Claims {
   readonly #topics: Topics
-  readonly #pending = new Map<string, Claim>()
+  // A topic may have several: one that nobody has a use for any more waits for its outcome too.
+  readonly #pending = new Set<Claim>()
 
   constructor (topics: Topics) {
     this.#topics = topics
@@ -25,8 +27,8 @@ export class Claims {
    * @throws PST_ERR_LOG
    */
   async win (topic: string): Promise<boolean> {
-    const claim: Claim = { own: makeId(), winner: null, outcome: defer() }
-    this.#pending.set(topic, claim)   // what is not heard from now on is found in the log
+    const claim: Claim = { topic, own: makeId(), winner: null, outcome: defer() }
+    this.#pending.add(claim)   // what is not heard from now on is found in the log
     try {
       if (await isTaken(this.#topics, topic)) return false
       await this.#say(topic, claim.own)
@@ -34,7 +36,7 @@ export class Claims {
       if (outcome instanceof Error) throw outcome
       return outcome
     } finally {
-      this.#pending.delete(topic)
+      this.#pending.delete(claim)
     }
   }
 
@@ -44,16 +46,18 @@ export class Claims {
   }
 
   heard ({ topic, producer }: Record): void {
-    const claim = this.#pending.get(topic)
-    if (claim === undefined || producer === undefined) return
-    if (producer === '') claim.winner = null
-    else claim.winner ??= producer
-    if (producer === claim.own) claim.outcome.settle(claim.winner === producer)
+    if (producer === undefined) return
+    for (const claim of this.#pending) {
+      if (claim.topic !== topic) continue
+      if (producer === '') claim.winner = null
+      else claim.winner ??= producer
+      if (producer === claim.own) claim.outcome.settle(claim.winner === producer)
+    }
   }
 
   /** What was said last may never be heard. */
   lost (): void {
-    for (const { outcome } of this.#pending.values()) outcome.settle(new PST_ERR_LOG('what was said of who feeds a stream was lost'))
+    for (const { outcome } of this.#pending) outcome.settle(new PST_ERR_LOG('what was said of who feeds a stream was lost'))
   }
 
   async #say (topic: string, producer: string): Promise<void> {

@@ -2,9 +2,12 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import { type Draft, event, type Log, memoryLog, type PastelliOptions, type Producer, type StreamOptions } from '../../index.ts'
+import { LocalNodes } from '../../lib/cluster/local-nodes.ts'
+import type { NodeWatcher } from '../../lib/cluster/nodes.ts'
 import { RemoteLog } from '../support/remote-log.ts'
 import { Script } from '../support/script.ts'
 import { type Server, type ServerOptions, start } from '../support/server.ts'
@@ -463,6 +466,34 @@ t.test('stopped while its first item is on the way to the log, it has its end be
   await late.ended()
   t.same(late.events.map(({ event, data }) => [event, data]), [['message', 't1'], ['error', '{"message":"Internal Server Error"}']])
   t.equal(script.runs.length, 1)
+  t.same(noise(), [])
+})
+
+t.test('abandoned while its claim is on the way to the log, it makes room for the next one', async (t) => {
+  const nodes = { isUsed: () => false, join: (watcher: NodeWatcher) => new LocalNodes().join(watcher) }
+  const log = Object.assign(new RemoteLog(), { nodes })
+  const append = log.append.bind(log)
+  let claims = 0
+  log.append = (draft) => {
+    if (draft.producer) claims++
+    return append(draft)
+  }
+  const script = new Script().give('t1').end()
+  const { app, origin, port, noise } = await serve(t, script.handler, { abandonAfter: 1 }, { pastelli: { log } })
+  let take = () => {}
+  log.answer = new Promise<void>((resolve) => { take = resolve })
+  const first = (await connect(t, port)).get('/a')
+  await until(() => claims === 1)
+  first.leave()
+  await until(() => app.connections.size === 0)
+  await delay(20)   // it has been abandoned by then, which nobody is told of
+  const second = subscribe(t, origin, '/a')
+  await until(() => claims === 2)
+  take()
+  log.answer = null
+  await (await second).ended()
+  t.same((await second).data, ['t1'])
+  t.same([script.runs.length, claims], [1, 3])
   t.same(noise(), [])
 })
 
