@@ -68,6 +68,8 @@ export interface Remains {
   readonly after: number
   /** What lies between there and where the client was. */
   readonly gap: Gap | null
+  /** Whether its end is in the log. */
+  readonly hasEnded: boolean
   /** Who feeds it, as a claim says; null: nobody has said so, or that was trimmed. */
   readonly producer: string | null
 }
@@ -211,9 +213,10 @@ export class Topics extends EventEmitter<TopicsEvents> {
     const isTrimmed = typeof place === 'number' ? log.isTrimmed([topic], place) : records[0]?.begins === undefined && records.length !== 0
     const gap: Gap | null = typeof place === 'object' && place !== null ? place : isTrimmed ? { reason: 'trimmed', from: lastEventId } : null
     const after = typeof place === 'number' && !isTrimmed ? place : log.earliest([topic])
-    if (records.length === 0) return { what: 'none', after, gap, producer: null }
-    const isWhole = gap === null && records.at(-1)?.ends !== undefined && !records.some(({ offset, block }) => offset > after && block !== '')
-    return { what: isWhole ? 'nothing' : 'more', after, gap, producer: records[0]?.producer ?? null }
+    if (records.length === 0) return { what: 'none', after, gap, hasEnded: false, producer: null }
+    const hasEnded = records.at(-1)?.ends !== undefined
+    const isWhole = gap === null && hasEnded && !records.some(({ offset, block }) => offset > after && block !== '')
+    return { what: isWhole ? 'nothing' : 'more', after, gap, hasEnded, producer: records[0]?.producer ?? null }
   }
 
   /** @internal */

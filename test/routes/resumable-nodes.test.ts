@@ -4,6 +4,7 @@ import { redisLog } from '../../logs/redis.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { resumableNode, twoNodes } from '../support/resumable.ts'
 import { Script } from '../support/script.ts'
+import { connect } from '../support/socket.ts'
 import { subscribe } from '../support/subscriber.ts'
 import { until } from '../support/until.ts'
 
@@ -134,4 +135,19 @@ await t.test('a stream that has its end before its first event runs no second ti
   }
   t.equal(script.runs.length, 1)
   t.same([one, other].flatMap(({ noise }) => noise()), [])
+})
+
+await t.test('a client that takes its time for a stream that has ended is nothing to be watched', { skip }, async (t) => {
+  const { redis, script, one, other } = await twoNodes(t)
+  script.give(...Array.from({ length: 80 }, () => 'x'.repeat(100_000))).end()
+  const first = await subscribe(t, one.origin, '/a')
+  await first.ended()
+  const slow = (await connect(t, other.port)).get('/a')
+  slow.pause()
+  await until(() => other.app.connections.size === 1)
+  await other.app.connections.send({ name: 'nobody' }, '')   // the nodes know of each other by then
+  const said = (await redis.cli('XRANGE', '{pastelli}:nodes:all', '-', '+') as Array<[id: string, fields: string[]]>).map(([, [, text]]) => text)
+  t.ok(said.some((text) => text?.includes('hears')), 'as the first client was')
+  t.notOk(said.some((text) => text?.includes('hears') && text.includes(other.app.presence.node)))
+  slow.leave()
 })
