@@ -1,21 +1,27 @@
 /** What a transport tells of one attempt. */
 import type { ClientState, ConnectOptions, StateDetail } from './types.ts'
 
+/** One attempt, as a transport is given it. */
 export interface Link {
   url: URL
   options: ConnectOptions
   lastEventId: string | undefined
   /** Aborts when the attempt is given up. */
   signal: AbortSignal
+  /** The server has answered with a stream. */
   opened: () => void
-  /** Its state, and its end, where there are attempts within this one. */
+  /** Its state, where there are attempts within this one. */
   became: (state: ClientState, detail: StateDetail) => void
+  /** It has ended for good, where there are attempts within this one. */
   closed: (error?: unknown) => void
   /** Something came, if only a heartbeat. */
   heard: () => void
   /** From now on silence means that nobody is there. */
   beats: () => void
-  /** @param data answers the data */
+  /**
+   * An event came.
+   * @param data answers the data
+   */
   received: (event: string, data: () => unknown, id: string | undefined) => void
   /** The position moved without an event. */
   moved: (id: string) => void

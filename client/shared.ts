@@ -8,6 +8,7 @@ import { resolveUrl, Stream } from './stream.ts'
 import { type LockManager, overTabs } from './tabs.ts'
 import type { Address, ClientStream, ConnectOptions, WithGap } from './types.ts'
 
+/** What `connectShared` takes. */
 export interface SharedOptions extends Omit<ConnectOptions, 'transport' | 'WebSocket'> {
   /**
    * Tabs of one origin that say the same share a connection, so it names what comes over it: if headers or a body decide that, put what they say
