@@ -4,6 +4,9 @@ import type { RetryOptions } from './types.ts'
 // A server may tell a delay of 0: for the first time only.
 const LEAST = 100
 
+// The longest that a timer can hold: one that is told more is over at once.
+const MOST = 2 ** 31 - 1
+
 export class Backoff {
   /** The bound of the first delay, ms. The server may set it. */
   delay: number
@@ -27,7 +30,7 @@ export class Backoff {
     if (this.#failures >= this.#attempts) return undefined
     const delay = Math.random() * this.#bound()
     this.#failures++
-    return Math.round(atLeast + delay)
+    return Math.min(Math.round(atLeast + delay), MOST)
   }
 
   #bound (): number {

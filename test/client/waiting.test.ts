@@ -41,6 +41,14 @@ await t.test('what the server tells is where it starts, even above the bound, an
   t.same([eager.next(0), eager.next(0), eager.next(0)], [0, 200, 400])
 })
 
+await t.test('who is told to wait for longer than a timer can hold does not ask at once', async (t) => {
+  rolls(t, 1)
+  const patient = new Backoff({})
+  t.equal(patient.next(0, 1e12), 2 ** 31 - 1)
+  patient.delay = 1e15
+  t.equal(patient.next(0), 2 ** 31 - 1)
+})
+
 await t.test('so many failures in a row, and no more', async (t) => {
   const backoff = new Backoff({ attempts: 2, delay: 10 })
   t.type(backoff.next(0), 'number')
