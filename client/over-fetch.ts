@@ -6,6 +6,10 @@ import type { ConnectOptions } from './types.ts'
 
 const NO_MORE = 204                          // [spec] a client that is told so stops
 const LATER = [408, 425, 429]                // what a client may try again
+// What is read of a refusal's body, in characters and ms: it may have no end.
+const MOST_TEXT = 65_536
+const MOST_TIME = 5_000
+
 const EVENT_STREAM = 'text/event-stream'
 
 export const overFetch: Transport = async (link) => {
@@ -57,8 +61,28 @@ async function refusal (response: Response): Promise<StreamError> {
   const { status, headers, url } = response
   const isFinal = status < 500 && !LATER.includes(status)
   return new StreamError('PST_ERR_REFUSED', `${url} answered with ${status}`, {
-    status, isFinal, body: await response.text(), retryAfter: status === 429 || status === 503 ? parseRetryAfter(headers.get('retry-after')) : undefined
+    status, isFinal, body: await textOf(response), retryAfter: status === 429 || status === 503 ? parseRetryAfter(headers.get('retry-after')) : undefined
   })
+}
+
+// As much as there is: whatever becomes of the body, the status counts.
+async function textOf ({ body }: Response): Promise<string> {
+  let text = ''
+  if (body === null) return text
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  const stop = () => { reader.cancel().catch(() => {}) }   // what is being read is done then
+  const timer = setTimeout(stop, MOST_TIME)
+  try {
+    while (text.length < MOST_TEXT) {
+      const { done, value } = await reader.read()
+      if (done) break
+      text += decoder.decode(value, { stream: true })
+    }
+  } catch {}
+  clearTimeout(timer)
+  stop()
+  return text.slice(0, MOST_TEXT)
 }
 
 // [RFC 9110, 10.2.3] seconds, or a date.

@@ -51,6 +51,26 @@ await t.test('a refusal ends it for good, with the status and the body', async (
   }
 })
 
+await t.test('a refusal counts whose body has no end, stands still or breaks off', async (t) => {
+  const server = await start(t, (app) => {
+    app.get('/endless', (_request, reply) => reply.code(401).send(new Readable({ read () { this.push('x'.repeat(65_536)) } })))
+    app.get('/slow', (_request, reply) => {
+      const body = new Readable({ read () {} })
+      body.push('x')
+      return reply.code(401).send(body)
+    })
+    app.get('/broken', (_request, reply) => {
+      reply.hijack()
+      reply.raw.writeHead(401, { 'content-length': 10 })
+      reply.raw.write('x', () => { reply.raw.destroy() })
+    })
+  })
+  for (const [path, length] of [['endless', 65_536], ['slow', 1], ['broken', 1]] as const) {
+    const { error } = await open(t, `${server.origin}/${path}`).becomes('closed')
+    t.match(error, { code: 'PST_ERR_REFUSED', status: 401, body: 'x'.repeat(length) }, path)
+  }
+})
+
 await t.test('204 says that there is no more, which is no error', async (t) => {
   const server = await start(t, (app) => { app.get('/', (_request, reply) => reply.code(204).send()) })
   const client = openToIterate(t, server.origin)
