@@ -53,6 +53,9 @@ const ANSWER = 1_000
 // How often it says at least that it is there, ms, where that is not a third of `heartbeatTimeout`.
 const BEAT = 15_000
 
+// The longest that a timer can hold, ms.
+const MOST = 2 ** 31 - 1
+
 /** @param name of the lock and of the channel */
 export function overTabs (locks: LockManager, name: string, address: Address): Transport {
   const passed = new Passed()
@@ -151,7 +154,7 @@ class Member {
     this.#term = Math.max(Date.now(), this.#term + 1)
     this.#count = 0
     this.#state = 'connecting'
-    const timer = setInterval(() => { this.#tell() }, heartbeatTimeout / 3 || BEAT)
+    const timer = setInterval(() => { this.#tell() }, Math.min(heartbeatTimeout / 3 || BEAT, MOST))
     const onState = (state: ClientState, detail: StateDetail) => {
       if (signal.aborted) return
       if (state === 'closed') return this.#end(detail.error)

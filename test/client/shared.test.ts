@@ -292,6 +292,22 @@ await t.test('what the tab that leads goes through, all go through', async (t) =
   for (const { states } of tabs) t.same(states, ['connecting', 'open', 'waiting', 'connecting', 'open'])
 })
 
+await t.test('a tab that leads and may be silent for ever says that it is there no more often than others', async (t) => {
+  const server = await start(t, feed)
+  const address = `${server.origin}/`
+  const channel = new BroadcastChannel(`pastelli 1 ${address}`)
+  t.teardown(() => { channel.close() })
+  let told = 0
+  channel.onmessage = () => { told++ }
+  const [tab] = await openTabs(t, address, 1, { heartbeatTimeout: Infinity })
+  publish(server, 0, 1)
+  await until(() => tab?.seen.length === 1)
+  const before = told
+  const began = performance.now()
+  await until(() => performance.now() - began > 200)
+  t.ok(told - before <= 2, `${told - before} times in 200 ms`)
+})
+
 await t.test('without Web Locks each tab has a connection of its own', async (t) => {
   Object.defineProperty(globalThis, 'navigator', { value: undefined, configurable: true })
   const server = await start(t, feed)
