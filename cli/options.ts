@@ -93,7 +93,11 @@ function parseUrl (address: string, protocols: string[]): URL {
 }
 
 function credentials ({ username, password }: URL): string {
-  return Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')
+  try {
+    return Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')
+  } catch {
+    throw new UsageError('the user and password of the URL can\'t be read: a % in them is written %25')
+  }
 }
 
 async function read (data: string): Promise<Uint8Array> {

@@ -8,6 +8,7 @@ const USAGES: Array<[line: string[], says: RegExp]> = [
   [['tail', 'localhost', 'other'], /too many arguments/],
   [['tail', 'http://'], /http:\/\/ is no URL/],
   [['tail', 'ftp://localhost'], /ftp:\/\/ can't be asked here: http:\/\/, https:\/\/, ws:\/\/, wss:\/\/ can/],
+  [['tail', 'http://ada:100%@localhost'], /a % in them is written %25/],
   [['tail', 'localhost', '-n', '0'], /whole number from 1 up/],
   [['tail', 'localhost', '--heartbeat-timeout', ''], /number of seconds/],
   [['tail', 'localhost', '-H', 'Cookie'], /should look like "Name: value"/],
