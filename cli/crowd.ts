@@ -112,11 +112,13 @@ export class Crowd {
   #opened (request: ClientRequest, response: IncomingMessage): void {
     this.opened++
     this.#open.add(request)
-    const read = formatOf(response.headers['content-type']) === 'ndjson' ? this.#lineReader() : this.#eventReader()
+    const isLines = formatOf(response.headers['content-type']) === 'ndjson'
+    const read = isLines ? this.#lineReader() : this.#eventReader()
     response.on('data', (bytes: Buffer) => {
       this.bytes += bytes.length
       read(bytes.toString('latin1'))   // cheaper than UTF-8, and what is looked at are ids and numbers
     })
+    if (isLines) response.once('end', () => { read('\n') })   // the last line may have no end
     let cut = ENDED
     response.once('error', (error: NodeJS.ErrnoException) => { cut = error.code ?? error.message })
     response.once('close', () => {

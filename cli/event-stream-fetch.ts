@@ -20,8 +20,8 @@ export function eventStreamFetch ({ comments, answered }: FetchOptions): typeof 
     const { status, body } = response
     if (status !== 200 || body === null) return response
     const format = formatOf(response.headers.get('content-type'))
-    if (format === 'ndjson') return answerOf(body, eventsOfLines(), BEAT_EVERY)
-    if (comments !== undefined && format === 'event-stream') return answerOf(body, eventsOfComments(comments), 0)
+    if (format === 'ndjson') return answerOf(body, eventsOfLines(), BEAT_EVERY, '\n')   // whose last line may have no end
+    if (comments !== undefined && format === 'event-stream') return answerOf(body, eventsOfComments(comments), 0, '')
     return response
   }
 }
@@ -67,8 +67,11 @@ function eventsOfComments (type: string): Translate {
   }
 }
 
-/** @param beatEvery ms of silence that are filled; 0: none are */
-function answerOf (body: ReadableStream<Uint8Array>, translate: Translate, beatEvery: number): Response {
+/**
+ * @param beatEvery ms of silence that are filled; 0: none are
+ * @param last what is put behind all that came
+ */
+function answerOf (body: ReadableStream<Uint8Array>, translate: Translate, beatEvery: number, last: string): Response {
   const reader = body.getReader()
   const decoder = new TextDecoder()
   const encoder = new TextEncoder()
@@ -77,8 +80,8 @@ function answerOf (body: ReadableStream<Uint8Array>, translate: Translate, beatE
       const beats = beatEvery > 0 ? setInterval(() => { controller.enqueue(encoder.encode(BEAT)) }, beatEvery) : undefined
       try {
         const { done, value } = await reader.read()   // rejects when the attempt is given up
+        controller.enqueue(encoder.encode(translate(done ? last : decoder.decode(value, { stream: true }))))
         if (done) controller.close()
-        else controller.enqueue(encoder.encode(translate(decoder.decode(value, { stream: true }))))
       } finally {
         clearInterval(beats)
       }

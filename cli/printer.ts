@@ -46,9 +46,11 @@ export function forPeople ({ isScreen, isColoured, clock }: { isScreen: boolean,
 }
 
 export function asJson ({ clock }: { clock: Clock | undefined }): Printer {
+  // What JSON does not escape can steer a terminal. It is within strings only.
+  const escaped = (json: string) => json.replace(/[\x7f-\x9f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`)
   const object = (...members: Array<[name: string, json: string] | undefined>) => {
     const at: [string, string] | undefined = clock && ['at', JSON.stringify(clock())]
-    return `{${[at, ...members].flatMap((member) => member === undefined ? [] : [`"${member[0]}":${member[1]}`]).join(',')}}\n`
+    return `{${[at, ...members].flatMap((member) => member === undefined ? [] : [`"${member[0]}":${escaped(member[1])}`]).join(',')}}\n`
   }
   return {
     event: ({ event, id, data }) => object(

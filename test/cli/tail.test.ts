@@ -50,6 +50,18 @@ for (const path of ['', 'lines']) {
   })
 }
 
+t.test('what --json prints can\'t steer a terminal, and is the same text', async (t) => {
+  const server = await startFeed(t)
+  const tail = run(t, ['tail', server.origin, '--json', '-n', '2'])
+  await server.isHeard()
+  const hostile = '\u001b[2J\u009b2J\u007fé'
+  server.topics.publish('a', hostile)
+  server.topics.publish('a', { hostile })
+  t.equal(await tail.ends(), 0)
+  t.notMatch(tail.out, /[^\P{Cc}\n]/u)
+  t.same(tail.objects.map(({ data }) => data), [hostile, { hostile }])
+})
+
 t.test('--since starts behind an event', async (t) => {
   const server = await startFeed(t)
   const ids = ['one', 'two', 'three'].map((data) => server.topics.publish('a', data) as string)
@@ -128,14 +140,14 @@ t.test('lines of JSON of any server are events', async (t) => {
     '{"event":"x\\ny","data":1}', '{"event":"no\\q","data":1}', 'no json', '{"event":"\\"é\\"","id":"3","data":[]}'
   ]
   const server = await start(t, (app) => {
-    app.get('/', (_request, reply) => reply.type('application/jsonl').send(`${lines.join('\n')}\n`))
+    app.get('/', (_request, reply) => reply.type('application/jsonl').send(lines.join('\n')))
   })
   const tail = run(t, ['tail', server.origin, '--no-reconnect'])
   t.equal(await tail.ends(), 0)
   t.same(tail.lines, [
     `message  -  ${lines[0]}`, 'message  -  "text"', 'message  1  2', `message  -  ${lines[4]}`,
     `message  -  ${lines[5]}`, `message  -  ${lines[6]}`, 'message  -  no json', '"é"  3  []'
-  ])
+  ], 'the last one, too, which has no end')
 })
 
 t.test('over a WebSocket whatever comes is printed', async (t) => {
