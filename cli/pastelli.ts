@@ -24,7 +24,7 @@ request(program.command('tail'))
   .option('-v, --verbose', 'print comments, such as heartbeats, and what the server answers')
   .option('-w, --wait', 'keep trying if the first attempt fails, as for a server that is about to start')
   .option('--no-reconnect', 'end when the connection does')
-  .option('--heartbeat-timeout <s>', 'ask again when nothing has come for so long, heartbeats counted; 0: wait for ever', amount, 45)
+  .option('--heartbeat-timeout <s>', 'ask again when nothing has come for so long, heartbeats counted (default: 45, a WebSocket without positions: 0); 0: wait for ever', amount)
   .addHelpText('after', `
 An event is a line: its type, its id (- if it has none), its data. Notices are on stderr.
 Over ws:// and wss:// the messages of a WebSocket are printed.

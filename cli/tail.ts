@@ -19,8 +19,8 @@ export interface TailOptions {
   verbose?: true
   wait?: true
   reconnect: boolean
-  /** s */
-  heartbeatTimeout: number
+  /** s; the client's own if it is left out, by which a WebSocket may be silent that tells no position */
+  heartbeatTimeout?: number
 }
 
 type AnyEvents = Record<string, unknown> & { gap: unknown }
@@ -90,8 +90,8 @@ class Watcher {
 
 function connectOptions ({ url, method, headers, body }: Target, { since, verbose, reconnect, heartbeatTimeout }: TailOptions): ConnectOptions {
   const common: ConnectOptions = {
-    heartbeatTimeout: heartbeatTimeout * 1_000,
     parse: (text) => text,
+    ...heartbeatTimeout !== undefined && { heartbeatTimeout: heartbeatTimeout * 1_000 },
     ...since !== undefined && { lastEventId: since },
     ...!reconnect && { retry: { attempts: 0 }, reopen: false }
   }
