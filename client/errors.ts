@@ -26,7 +26,7 @@ export class StreamError extends Error {
   readonly code: StreamErrorCode
   /** Of the response. */
   readonly status: number | undefined
-  /** Of the response, as text. */
+  /** Of the response, as text: the first 65,536 characters, and what came within 5 s. */
   readonly body: string | undefined
   /** What a WebSocket closed with; its reason is in the message. */
   readonly closeCode: number | undefined

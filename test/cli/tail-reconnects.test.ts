@@ -101,6 +101,23 @@ t.test('silence is noticed', async (t) => {
   t.equal(await tail.ends(), 130)
 })
 
+t.test('a WebSocket that tells no positions may be silent, unless a time is given', async (t) => {
+  const server = await start(t, (app) => { app.stream('/', { websocket: { init () {} } }) })
+  // In its process a second is ten milliseconds.
+  const fast = `const { setTimeout: wait } = globalThis; const now = performance.now.bind(performance)
+    globalThis.setTimeout = (run, ms) => wait(run, ms / 100)
+    performance.now = () => now() * 100`
+  const flags = [...WEB_SOCKETS, '--import', `data:text/javascript,${encodeURIComponent(fast)}`]
+  const address = server.origin.replace('http', 'ws')
+  const patient = run(t, ['tail', address, '-n', '1'], flags)
+  await until(() => server.app.connections.size === 1)
+  const strict = run(t, ['tail', address, '--heartbeat-timeout', '45'], flags)
+  await strict.says(/^pastelli: nothing has come for too long/m)
+  for (const connection of server.app.connections) connection.chunk('late')
+  t.equal(await patient.ends(), 0)
+  t.equal(patient.err, '')
+})
+
 t.test('lines of JSON have no heartbeats: their silence says nothing', async (t) => {
   const server = await startFeed(t)
   const tail = run(t, ['tail', `${server.origin}/lines`, '--heartbeat-timeout', '1.5', '-n', '1'])
