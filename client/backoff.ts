@@ -4,8 +4,8 @@ import type { RetryOptions } from './types.ts'
 // A server may tell a delay of 0: for the first time only.
 const LEAST = 100
 
-// The longest that a timer can hold: one that is told more is over at once.
-const MOST = 2 ** 31 - 1
+// The longest that a timer can hold, ms: one that is told more is over at once.
+export const MOST = 2 ** 31 - 1
 
 export class Backoff {
   /** The bound of the first delay, ms. The server may set it. */

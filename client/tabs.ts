@@ -3,6 +3,7 @@
  * A step says from which position it leads, so that nobody takes one that is not the next: who is behind asks the server itself until the two meet, and
  * who is ahead passes over what it has had.
  */
+import { MOST } from './backoff.ts'
 import { StreamError } from './errors.ts'
 import { parseJson } from './event-stream.ts'
 import type { Link, Transport } from './link.ts'
@@ -52,9 +53,6 @@ const ANSWER = 1_000
 
 // How often it says at least that it is there, ms, where that is not a third of `heartbeatTimeout`.
 const BEAT = 15_000
-
-// The longest that a timer can hold, ms.
-const MOST = 2 ** 31 - 1
 
 /** @param name of the lock and of the channel */
 export function overTabs (locks: LockManager, name: string, address: Address): Transport {
