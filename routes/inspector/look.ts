@@ -1,9 +1,11 @@
 /** A look at the server, which lasts as long as somebody has the page open: all that is kept for it goes with it. */
+import type { Connection } from '../../lib/connection/connection.ts'
 import type { Host } from '../../lib/connection/host.ts'
+import { listen } from '../../lib/diagnostics.ts'
 import { LoopDelay } from './loop-delay.ts'
 import { byReason, type ByReason, type Own } from './own.ts'
 import type { Slices } from './slices.ts'
-import { type Snapshot, takeSnapshot } from './snapshot.ts'
+import { type ConnectionRow, type Snapshot, takeSnapshot } from './snapshot.ts'
 import { perSecond, Traffic } from './traffic.ts'
 
 /** What the charts draw. Rates are in a second. */
@@ -37,6 +39,11 @@ export class Look {
   readonly #slices: Slices
   readonly #traffic: Traffic
   readonly #delay = new LoopDelay()
+  readonly #unlisten: () => void
+  // What those have sent who have left since the last snapshot, and since they were in a row: a stream may be shorter than a look.
+  #left = { events: 0, bytes: 0 }
+  // Of the snapshot that is being taken, then of the newest.
+  #rows = new Map<Connection, ConnectionRow>()
   #snapshot: Snapshot | null = null
   #counts: Counts
   #timer: NodeJS.Timeout | null = null
@@ -47,6 +54,9 @@ export class Look {
     this.#slices = slices
     this.#traffic = new Traffic(host.topics.feed.log)
     this.#counts = this.#count()
+    this.#unlisten = listen('pastelli:connection:close', ({ connections, connection }) => {
+      if (connections === host.registry) this.#countLeft(connection as Connection)
+    })
   }
 
   /** The newest one; null until there is one. */
@@ -73,6 +83,7 @@ export class Look {
     this.#timer = null
     this.#traffic.stop()
     this.#delay.stop()
+    this.#unlisten()
   }
 
   async #take (): Promise<Snapshot> {
@@ -82,10 +93,13 @@ export class Look {
     const counts = this.#counts = this.#count()
     const elapsed = counts.at - counted.at
     const published = await this.#slices.run(this.#traffic.measure(elapsed))
-    const snapshot = await this.#slices.run(takeSnapshot({ connections: registry, feed, own: this.#own, traffic: this.#traffic }, before))
+    this.#rows = new Map()
+    const snapshot = await this.#slices.run(takeSnapshot({ connections: registry, feed, own: this.#own, traffic: this.#traffic }, before, this.#rows))
     const { bytes, events, queued, behind } = snapshot.totals
+    const left = this.#left
+    this.#left = { events: 0, bytes: 0 }
     // What was there before anybody looked is of no second.
-    const sent = before === null ? perSecond(0, 0, 0) : perSecond(events, bytes, snapshot.takenAt - before.takenAt)
+    const sent = before === null ? perSecond(0, 0, 0) : perSecond(events + left.events, bytes + left.bytes, snapshot.takenAt - before.takenAt)
     const beats = before === null ? 0 : perSecond(counts.heartbeats - counted.heartbeats, 0, elapsed).events
     const closed = byReason((reason) => counts.closed[reason] - counted.closed[reason])
     const delay = this.#delay.read()
@@ -106,6 +120,13 @@ export class Look {
     if (this.points.length > KEPT) this.points.shift()
     this.#snapshot = snapshot
     return snapshot
+  }
+
+  #countLeft (connection: Connection): void {
+    if (this.#own.has(connection)) return
+    const counted = this.#rows.get(connection) ?? this.#snapshot?.rows.get(connection)
+    this.#left.events += connection.events - (counted?.events ?? 0)
+    this.#left.bytes += connection.bytes - (counted?.bytes ?? 0)
   }
 
   #count (): Counts {

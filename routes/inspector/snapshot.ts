@@ -75,10 +75,12 @@ const MOMENT = 250
 const ROUTES_SHOWN = 8
 const NOTHING: Subscriptions = new Map()
 
-/** @param before the one before, for what changed since */
-export function * takeSnapshot (scene: Scene, before: Snapshot | null): Work<Snapshot> {
+/**
+ * @param before the one before, for what changed since
+ * @param rows where they are put, one by one: who leaves meanwhile is counted in here or not
+ */
+export function * takeSnapshot (scene: Scene, before: Snapshot | null, rows = new Map<Connection, ConnectionRow>()): Work<Snapshot> {
   const takenAt = performance.now()
-  const rows = new Map<Connection, ConnectionRow>()
   const transports: Record<string, number> = {}
   const routes = new Map<string, number>()
   let bytes = 0

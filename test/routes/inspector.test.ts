@@ -251,6 +251,20 @@ t.test('figures come again and again, the same for all who look', async (t) => {
   await viewer.sees('the same', (_look, seen) => JSON.stringify(seen) === JSON.stringify(point))
 })
 
+t.test('what a stream has sent is counted, also of one that was shorter than a look', async (t) => {
+  const server = await startInspected(t, (app) => {
+    app.stream('/', async function * () { for (let i = 0; i < 100; i++) yield 'x'.repeat(100) })
+  }, { insecure: true, interval: 1_000 })
+  const viewer = await look(t, server)
+  await viewer.sees('a look', () => true)
+  for (let i = 0; i < 3; i++) await (await fetch(server.origin)).text()
+  await until(() => server.app.connections.size === 1)
+  await viewer.sees('the end of all', () => viewer.points.reduce((sum, { closed }) => sum + Number((closed as Fields)['server']), 0) === 3)
+  const sent = (figure: string) => viewer.points.reduce((sum, point) => sum + Number(point[figure]), 0)
+  t.ok(sent('events') > 200, `${sent('events')} of 300 events, at about one look a second`)
+  t.ok(sent('bytes') > 20_000)
+})
+
 t.test('its own streams are neither shown nor counted, nor can they be closed from there', async (t) => {
   const server = await startInspected(t, (app) => { app.stream('/', { topics: 'a' }) })
   const { app, origin, get, post } = server
