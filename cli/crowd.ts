@@ -153,6 +153,8 @@ export class Crowd {
 
 function refusalOf ({ statusCode, headers }: IncomingMessage): string | undefined {
   if (statusCode !== 200) return String(statusCode)
+  const encoding = headers['content-encoding']
+  if (encoding !== undefined && encoding !== 'identity') return `compressed by ${encoding}, which is not read`
   return formatOf(headers['content-type']) === undefined ? headers['content-type'] ?? 'no content type' : undefined
 }
 

@@ -39,6 +39,7 @@ export function why (error: unknown): string {
 
 /** @param code of an error, or a status */
 export function inWords (code: string): string {
+  if (code.startsWith('HPE_')) return 'it is no answer of HTTP'
   return WORDS[code] ?? (/^\d{3}$/.test(code) ? statusLine(Number(code)) : code)
 }
 

@@ -41,5 +41,13 @@ export class Listeners {
 
 /** To who wants to know; else as an error that nobody caught. */
 export function reporter (onError: ((error: unknown) => void) | undefined): (error: unknown) => void {
-  return onError ?? (globalThis as { reportError?: (error: unknown) => void }).reportError ?? ((error) => { queueMicrotask(() => { throw error }) })
+  const uncaught = (globalThis as { reportError?: (error: unknown) => void }).reportError ?? ((error) => { queueMicrotask(() => { throw error }) })
+  if (onError === undefined) return uncaught
+  return (error) => {
+    try {
+      onError(error)
+    } catch (failure) {
+      uncaught(failure)
+    }
+  }
 }

@@ -113,7 +113,7 @@ export const METRICS: readonly Metric[] = [
     instrument: 'pastelli.sent.io',
     kind: 'total',
     unit: 'By',
-    help: 'Bytes sent to clients, before they are compressed and without the framing of the transport.',
+    help: 'Bytes sent to clients, before they are compressed: with the heads of WebSocket frames, without the framing of chunks and of HTTP/2.',
     labels: STREAM,
     read: ofStreams(({ bytes }) => bytes)
   },

@@ -1,7 +1,7 @@
 /** What can be done from the page: to close a connection, to publish a test event. */
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Registry } from '../../lib/connection/registry.ts'
-import { PST_ERR_NO_CONNECTION, PST_ERR_QUERY } from '../../lib/errors.ts'
+import { PST_ERR_NO_CONNECTION, PST_ERR_QUERY, PST_ERR_TOPIC } from '../../lib/errors.ts'
 import { show } from '../../lib/options.ts'
 import type { Topics } from '../../lib/topics/topics.ts'
 import type { Own } from './own.ts'
@@ -54,7 +54,7 @@ function publish (topics: Topics, topic: string, data: unknown, event: string | 
   try {
     return topics.publish(topic, data, { event })
   } catch (error) {
-    throw new PST_ERR_QUERY('event', 'what can be published', (error as Error).message)
+    throw new PST_ERR_QUERY(error instanceof PST_ERR_TOPIC ? 'topic' : 'event', 'what can be published', (error as Error).message)
   }
 }
 

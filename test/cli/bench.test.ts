@@ -1,5 +1,8 @@
 /** `pastelli bench`, the command itself, on servers of Pastelli: whether its figures are right, and what it ends with. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { event } from '../../index.ts'
 import { run, runAtTerminal, runInShell } from '../support/command.ts'
@@ -20,6 +23,7 @@ async function startFeed (t: Test) {
     app.stream('/', { topics: 'a' })
     app.stream('/lines', { topics: 'a', formats: ['ndjson'] })
     app.stream('/few', { topics: 'a', maxConnections: 5 })
+    app.get('/gzip', (_request, reply) => reply.headers({ 'content-type': 'text/event-stream', 'content-encoding': 'gzip' }).send(gzipSync('data: 1\n\n')))
     app.get('/page', (_request, reply) => reply.type('text/html').send('<p>'))
     app.stream('/answer', { method: 'POST' }, async function * (request) {
       yield request.body
@@ -146,6 +150,15 @@ t.test('who is refused is counted, by reason', async (t) => {
   const page = run(t, ['bench', `${server.origin}/page`, '-c', '2', '-d', '0.2'])
   t.equal(await page.ends(), 1)
   t.match(page.out, /^connections {2}0 opened, 2 refused, 0 lost\n {2}refused {4}2: text\/html\nanswered {5}-$/m)
+  const gzip = run(t, ['bench', `${server.origin}/gzip`, '-c', '2', '-d', '0.2'])
+  t.equal(await gzip.ends(), 1)
+  t.match(gzip.out, /^ {2}refused {4}2: compressed by gzip, which is not read$/m)
+  const other = createServer((socket) => { socket.end('220 mail.example\r\n') }).listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.teardown(() => other.close())
+  const mail = run(t, ['bench', `127.0.0.1:${(other.address() as AddressInfo).port}`, '-c', '2'])
+  t.equal(await mail.ends(), 1)
+  t.match(mail.out, /^ {2}refused {4}2: it is no answer of HTTP$/m)
   const nobody = run(t, ['bench', `localhost:${await freePort()}`, '-c', '2', '--json'])
   t.equal(await nobody.ends(), 1)
   t.match(nobody.objects, [{ refusals: { ECONNREFUSED: 2 }, head: null, spread: null }])

@@ -58,6 +58,21 @@ await t.test('what a listener throws is reported and keeps nobody from going on'
   await until(() => errors.length === 6)
 })
 
+await t.test('what onError throws is an error that nobody caught, and keeps nobody from going on either', async (t) => {
+  const server = await start(t, (app) => { app.stream('/', { topics: 'a' }) })
+  const reported: unknown[] = []
+  t.intercept(globalThis, 'reportError' as never, { value: (error: unknown) => { reported.push(error) }, configurable: true } as never)
+  const client = open(t, server.origin, { onError: () => { throw new Error('onError') } })
+  client.stream.on('message', () => { throw new Error('listener') })
+  await client.becomes('open')
+  server.app.topics.publish('a', 1)
+  server.app.topics.publish('a', 2)
+  await client.sees(1, 2)
+  await until(() => reported.length === 2)
+  t.match(reported, [{ message: 'onError' }, { message: 'onError' }])
+  t.equal(client.states.filter((state) => state === 'open').length, 1)
+})
+
 await t.test('without onError it goes to reportError, and where there is none to whoever catches what nobody does', async (t) => {
   const server = await start(t, (app) => { app.stream('/', (_request, reply) => { reply.event(1) }) })
   const global = globalThis as { reportError?: (error: unknown) => void }

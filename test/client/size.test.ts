@@ -5,7 +5,7 @@ import { build } from 'esbuild'
 import t from 'tap'
 
 const CLIENT = fileURLToPath(new URL('../../client/', import.meta.url))
-const BUDGETS = { index: 4_000, shared: 5_200 }
+const BUDGETS = { index: 4_000, shared: 5_300 }
 
 async function weigh (entry: string): Promise<number> {
   const { outputFiles } = await build({
