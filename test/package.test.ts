@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import fastify from 'fastify'
 import t from 'tap'
+import { broughtBy } from '../benchmarks/installed.ts'
 
 interface Manifest {
   name: string
@@ -60,6 +61,18 @@ t.test('import and require of every subpath give the same exports', async (t) =>
   }
   t.equal(require(`${manifest.name}/package.json`).version, manifest.version)
   t.throws(() => require(`${manifest.name}/dist/lib/errors.js`), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+})
+
+t.test('what an install brings along, the command\'s too, is free to use and runs nothing', async (t) => {
+  const brought = [...broughtBy(root).values(), ...broughtBy(join(root, 'cli')).values()]
+  t.ok(brought.length > Object.keys(manifest.dependencies).length)
+  t.same(brought.filter(({ license }) => !['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', '0BSD'].includes(license)), [])
+  t.same(brought.filter(({ scripts }) => scripts.length > 0), [])
+  for (const place of ['package.json', 'cli/package.json']) {
+    const { scripts, license } = JSON.parse(readFileSync(join(root, place), 'utf8'))
+    t.equal(license, 'MIT')
+    for (const script of ['preinstall', 'install', 'postinstall']) t.notOk(script in scripts, `${place} ${script}`)
+  }
 })
 
 t.test('what npm packs', async (t) => {
