@@ -1,8 +1,10 @@
 /** What a process knows of a log on an engine: the newest part of it, where it is, and who follows it. */
 import type { Batch, Watcher } from '../lib/topics/log.ts'
+import { isProduced } from '../lib/topics/produced.ts'
 import type { Record } from '../lib/topics/record.ts'
 import { Retained, type Retention } from '../lib/topics/retained.ts'
 import { type Block, Blocks } from './blocks.ts'
+import { Whereabouts } from './whereabouts.ts'
 
 interface Follower { readonly listener: (record: Record) => void, readonly watcher: Watcher | undefined }
 
@@ -11,6 +13,7 @@ const REFUSAL_EVERY = 60_000
 
 export class Mirror {
   readonly #retention: Retention
+  readonly #fetch: (after: number) => Promise<Block>
   readonly #blocks: Blocks
   readonly #followers = new Set<Follower>()
   #retained: Retained
@@ -18,11 +21,16 @@ export class Mirror {
   #head = 0
   // The engine has nothing any more up to here.
   #trimmed = 0
+  // What came before this was not heard here.
+  #since = 0
+  #whereabouts = new Whereabouts()
+  #survey: Promise<void> | null = null
   #refused = -Infinity
 
   /** @param fetch reads a block from the engine, which goes further than `after` */
   constructor (retention: Retention, fetch: (after: number) => Promise<Block>) {
     this.#retention = retention
+    this.#fetch = fetch
     this.#blocks = new Blocks(fetch)
     this.#retained = new Retained(retention)
   }
@@ -48,6 +56,9 @@ export class Mirror {
   begin (epoch: string, since: number): void {
     this.#epoch = epoch
     this.#head = since
+    this.#since = since
+    this.#whereabouts = new Whereabouts()
+    this.#survey = null
     this.#retained = new Retained(this.#retention, since)
     this.#blocks.clear()
   }
@@ -64,6 +75,7 @@ export class Mirror {
     for (const record of records) {
       this.#head = record.offset
       this.#retained.add(record, now)
+      this.#whereabouts.note(record)
       for (const { listener } of this.#followers) listener(record)
     }
   }
@@ -77,6 +89,7 @@ export class Mirror {
   /** The engine has nothing any more up to this offset. */
   trim (offset: number): void {
     this.#trimmed = Math.max(this.#trimmed, offset)
+    this.#whereabouts.trim(this.#trimmed)
   }
 
   /**
@@ -127,7 +140,7 @@ export class Mirror {
     const wanted = new Set(topics)
     const records: Record[] = []
     let size = 0
-    for (let through = after; ;) {
+    for (let through = topics.every(isProduced) ? await this.#before(topics, after) : after; ;) {
       if (this.isTrimmed(topics, after)) return null
       const rest = this.#retained.read(topics, through, limit - size)
       if (rest !== null) return { records: [...records, ...rest.records], through: Math.max(through, rest.through) }
@@ -139,6 +152,30 @@ export class Mirror {
         if (size >= limit) return this.isTrimmed(topics, after) ? null : { records, through: record.offset }
       }
       through = block.through
+    }
+  }
+
+  // Up to there, at least, these topics of resumable streams have nothing behind `after`.
+  async #before (topics: readonly string[], after: number): Promise<number> {
+    for (let known = null; known !== this.#whereabouts && after < this.#since;) {
+      known = this.#whereabouts
+      await (this.#survey ??= this.#surveyAll(known, this.#since))
+    }
+    const next = Math.min(...topics.map((topic) => Math.min(this.#whereabouts.next(topic, after) - 1, this.#retained.since(topic))))
+    return Math.max(after, next)
+  }
+
+  // Once: from then on it is known of all that comes.
+  async #surveyAll (whereabouts: Whereabouts, since: number): Promise<void> {
+    try {
+      for (let through = this.#trimmed; through < since;) {
+        const block = await this.#fetch(through)
+        for (const record of block.records) whereabouts.note(record)
+        through = block.through
+      }
+    } catch (err) {
+      if (whereabouts === this.#whereabouts) this.#survey = null
+      throw err
     }
   }
 }
