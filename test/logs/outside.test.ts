@@ -62,7 +62,8 @@ async function ended (t: Test, child: ChildProcess): Promise<string> {
 }
 
 async function bash (t: Test, script: string): Promise<string> {
-  return await ended(t, spawn('bash', ['-euc', script]))
+  // Its stdin is a socket: bash takes that for a remote shell, and would read its files.
+  return await ended(t, spawn('bash', ['--norc', '-euc', script]))
 }
 
 /** Says these lines to NATS, and answers what it says until that matches. */

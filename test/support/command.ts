@@ -59,7 +59,7 @@ export function run (t: Test, args: string[], flags: string[] = []): Run {
 
 /** A line of a shell, in which `$pastelli` is the command. */
 export function runInShell (t: Test, line: string, env: NodeJS.ProcessEnv = {}): Run {
-  return started(t, spawn('bash', ['-c', line], { env: { ...process.env, ...env, pastelli: `${process.execPath} ${BIN}` } }))
+  return started(t, spawn('bash', ['--norc', '-c', line], { env: { ...process.env, ...env, pastelli: `${process.execPath} ${BIN}` } }))
 }
 
 /** The command at a terminal: `out` is all that is seen there. */
