@@ -1,4 +1,4 @@
-/** Publishing from outside: what the README says of it, run as it stands there, against real servers. */
+/** Publishing from outside: what the document on it says, run as it stands there, against real servers. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -18,8 +18,8 @@ import { subscribe } from '../support/subscriber.ts'
 import { until } from '../support/until.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
-const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
-const [SECTION] = /^\*\*Publishing from elsewhere\.\*\*.*?^##/ms.exec(README) as unknown as [string]
+const DOCUMENT = readFileSync(join(ROOT, 'docs/cluster.md'), 'utf8')
+const [SECTION] = /^## Publishing from elsewhere$.*/ms.exec(DOCUMENT) as unknown as [string]
 const [WORKER] = blocks('ts') as [string]
 const [LINES, SESSION] = blocks('sh') as [string, string]
 const FIELDS = [...SECTION.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name as string)
@@ -104,7 +104,7 @@ async function work (t: Test, program: string): Promise<void> {
   t.equal(await ended(t, spawn(process.execPath, [file])), 'ERR_MODULE_NOT_FOUND\n')
 }
 
-await t.test('the worker of the README publishes to Redis where there is no Fastify, and ends by itself', withRedis, async (t) => {
+await t.test('the worker of the document publishes to Redis where there is no Fastify, and ends by itself', withRedis, async (t) => {
   const { origin, redis } = await onRedis(t)
   const client = await subscribe(t, origin, '/')
   await work(t, `
@@ -132,7 +132,7 @@ await t.test('so does one to NATS', withNats, async (t) => {
   t.same(client.data, ['{"cents":1}'])
 })
 
-await t.test('the line of the README for redis-cli publishes, and the stream stays as long as it says', withRedis, async (t) => {
+await t.test('the line of the document for redis-cli publishes, and the stream stays as long as it says', withRedis, async (t) => {
   const { origin, redis } = await onRedis(t)
   const client = await subscribe(t, origin, '/')
   const line = LINES.split('\n').find((line) => line.startsWith('redis-cli ')) as string
@@ -144,7 +144,7 @@ await t.test('the line of the README for redis-cli publishes, and the stream sta
   t.ok(Number(await redis.cli('XLEN', '{short}:log')) < 300)
 })
 
-await t.test('the lines of the README for NATS publish', withNats, async (t) => {
+await t.test('the lines of the document for NATS publish', withNats, async (t) => {
   const { origin, nats } = await onNats(t)
   const client = await subscribe(t, origin, '/')
   const answer = await bash(t, SESSION.replace('localhost/4222', `127.0.0.1/${nats.port}`))
@@ -159,7 +159,7 @@ await t.test('the lines of the README for NATS publish', withNats, async (t) => 
   t.same(client.data, ['{"cents":1}', '{"cents":1}'])
 })
 
-await t.test('a record has the fields that the README has, in Redis and in NATS', { skip: withRedis.skip || withNats.skip }, async (t) => {
+await t.test('a record has the fields that the document has, in Redis and in NATS', { skip: withRedis.skip || withNats.skip }, async (t) => {
   t.same(FIELDS, ['topic', 'data', 'json', 'event', 'retry', 'except', 'key'])
   const values: Record<string, string | number | boolean> = { topic: 'prices', data: '{"cents":1}', json: true, event: 'price', retry: 50, except: 'them', key: 'tick 42' }
   const { origin, redis, ...server } = await onRedis(t)
