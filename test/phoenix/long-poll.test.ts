@@ -132,7 +132,7 @@ t.test('a parameter of the app\'s may be called token as well', async (t) => {
 })
 
 t.test('a client that stays away ends with timeout, and nothing of it is left', async (t) => {
-  const { app, poller, witness } = await place(t, { pollWindow: 10, pollTimeout: 50 })
+  const { app, poller, witness } = await place(t, { pollWindow: 10, pollTimeout: 1_000 })
   await (await poller.open()).join()
   t.equal(app.topics.subscribers('phoenix:lobby'), 1)
   await witness.sees(t, 'timeout')
