@@ -197,8 +197,12 @@ export class Stream implements AsyncIterable<AnyEvent> {
 
   async #room (signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.#queue.whenRoom(resolve)
-      signal.addEventListener('abort', () => { resolve() })
+      const done = () => {
+        signal.removeEventListener('abort', done)   // it may be there for hours, and wait for room often
+        resolve()
+      }
+      signal.addEventListener('abort', done)
+      this.#queue.whenRoom(done)
     })
   }
 

@@ -1,6 +1,7 @@
 /** Who reads a stream: iterators, listeners, and what waits for them. */
+import { getEventListeners } from 'node:events'
 import t from 'tap'
-import { connect } from '../../client/index.ts'
+import { connect, type Link } from '../../client/index.ts'
 import { open, openToIterate, overWebSocket } from '../support/client.ts'
 import { start } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -174,4 +175,27 @@ await t.test('several who wait share the events, and the first one gets the erro
   const [one, other] = [stream[Symbol.asyncIterator](), stream[Symbol.asyncIterator]()]
   const results = await Promise.allSettled([one.next(), other.next(), one.next()])
   t.match(results, [{ value: { value: { data: 1 } } }, { reason: { status: 403 } }, { value: { done: true } }])
+})
+
+await t.test('an attempt that waits for room again and again leaves no listener behind', async (t) => {
+  let link!: Link
+  const ROUNDS = 50
+  const transport = async (given: Link) => {
+    link = given
+    link.opened()
+    for (let n = 0; n < ROUNDS; n++) {
+      link.received('message', () => n, String(n))
+      if (link.isFull()) await link.room()
+    }
+    return false
+  }
+  const { stream } = openToIterate(t, 'http://127.0.0.1', { transport, buffer: 1 })
+  const listening = new Set<number>()
+  let count = 0
+  for await (const _event of stream) {
+    listening.add(getEventListeners(link.signal, 'abort').length)
+    count++
+  }
+  t.equal(count, ROUNDS)
+  t.ok(listening.size <= 2, `so many were there: ${[...listening].join(', ')}`)
 })
