@@ -66,7 +66,7 @@ t.test('the first poll opens a session, whose token nobody else has', async (t) 
 })
 
 t.test('a poll waits for a message, and is told after a while that there is none', async (t) => {
-  const { poller } = await place(t)
+  const { poller } = await place(t, { pollWindow: 1_000 })
   await poller.open()
   t.same(await poller.poll(), { status: 204, token: poller.token, messages: [] })
   const polled = poller.poll()
