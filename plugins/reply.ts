@@ -218,7 +218,17 @@ function formOf ({ routeOptions, headers }: FastifyRequest, { formats, settings 
 // position; an empty one is none.
 function lastEventId ({ headers, query }: FastifyRequest): string | null {
   const given = headers['last-event-id'] ?? (query as { lastEventId?: unknown } | undefined)?.lastEventId
-  return given === undefined || given === '' ? null : String(given)
+  if (given === undefined || given === '') return null
+  return typeof given === 'string' ? given : shown(given)
+}
+
+// What an app's own parser of queries, or a schema, makes of one: a list, an object, maybe one that has no text.
+function shown (given: unknown): string {
+  try {
+    return JSON.stringify(given) ?? typeof given
+  } catch {
+    return typeof given
+  }
 }
 
 // Everything that a GET would say, and no handler run for nobody.

@@ -106,6 +106,14 @@ await t.test('a duplicated header and a duplicated query are malformed', async (
   }
 })
 
+await t.test('what the app\'s own parser of queries makes no text of is malformed', async (t) => {
+  for (const lastEventId of [{ toString: null }, [Object.create(null)], [1n], 1n, {}]) {
+    const { origin } = await start(t, routes, { routerOptions: { querystringParser: () => ({ topic: 'a', lastEventId }) as never } })
+    const client = await subscribe(t, origin, '/?x')
+    await client.until('"reason":"malformed"')
+  }
+})
+
 await t.test('the header beats the query, and an empty one is none', async (t) => {
   const { app, port, origin } = await start(t, routes)
   const ids = publish(app, 'a', 1, 5)
