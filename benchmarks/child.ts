@@ -36,6 +36,19 @@ export class Child {
     }
   }
 
+  /**
+   * Tells it to end, as an orchestrator does. Resolves when it has, with its exit code, or the signal that ended it, and the last that it said.
+   * @param limit ms
+   */
+  async terminate<Last> (limit: number): Promise<{ code: number | NodeJS.Signals, last: Last | undefined }> {
+    let last: Last | undefined
+    this.#process.on('message', (message) => { last = message as Last })
+    const exit = once(this.#process, 'exit', { signal: AbortSignal.timeout(limit) })
+    this.#process.kill('SIGTERM')
+    const [code, by] = await exit as [number | null, NodeJS.Signals]
+    return { code: code ?? by, last }
+  }
+
   async stop (): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
     const exit = once(this.#process, 'exit')

@@ -7,6 +7,8 @@ interface Batch {
   steps: Step[]
   /** Where the client is behind it; null if it says nothing of that. */
   id: string | null
+  /** How long it is told to wait before it comes back, ms; null if it is not told. */
+  retry: number | null
   /** When its oldest event was published, ns; 0 if it has none. */
   publishedAt: number
   /** Chunks that begin in it. */
@@ -31,6 +33,9 @@ export class EventReader {
   /** How many gaps it was told of, and where the last one began. */
   gaps = 0
   gapFrom: string | null = null
+  gapReason: string | null = null
+  /** How long it was told to wait before it comes back, ms. */
+  retry: number | null = null
   /** Events that are missing, or came twice, without a word. */
   faults: string[] = []
   #rest = ''
@@ -43,6 +48,11 @@ export class EventReader {
     this.#follows = !isNew
   }
 
+  /** Whether the response has come to its proper end: nothing follows the last chunk. */
+  get isEnded (): boolean {
+    return /^(\r\n)?0\r\n\r\n$/.test(this.#rest)
+  }
+
   /** A new connection of the same client: what it had only a part of will come again. */
   reconnect (): void {
     this.#rest = ''
@@ -50,10 +60,11 @@ export class EventReader {
 
   /** Reads what came. Answers when its oldest event was published, ns; 0 if there was none. */
   read (bytes: Buffer): number {
-    const { steps, id, publishedAt, chunks, rest } = this.#rest === '' ? recall(bytes) : parse(this.#rest + bytes.toString('latin1'))
+    const { steps, id, retry, publishedAt, chunks, rest } = this.#rest === '' ? recall(bytes) : parse(this.#rest + bytes.toString('latin1'))
     this.#rest = rest
     this.chunks += chunks
     this.lastId = id ?? this.lastId
+    this.retry = retry ?? this.retry
     for (const step of steps) this.#take(step)
     return publishedAt
   }
@@ -62,6 +73,7 @@ export class EventReader {
     if (step.kind === 'gap') {
       this.gaps++
       this.gapFrom = step.from
+      this.gapReason = step.reason
       this.#follows = false
       return
     }
@@ -83,10 +95,10 @@ function recall (bytes: Buffer): Batch {
 }
 
 // A block as servers of benchmarks send them: perhaps first the framing of a chunk, then the fields that there are, in order.
-const BLOCK = /(?:\r\n)?([0-9a-f]+\r\n)?(?::.*\n)?(?:event: (.*)\n)?(?:id: (.*)\n)?(?:data: (?:\{"n":(\d+),"at":(\d+).*|(.*))\n)?\n/y
+const BLOCK = /(?:\r\n)?([0-9a-f]+\r\n)?(?::.*\n)?(?:event: (.*)\n)?(?:id: (.*)\n)?(?:retry: (\d+)\n)?(?:data: (?:\{"n":(\d+),"at":(\d+).*|(.*))\n)?\n/y
 
 function parse (text: string): Batch {
-  const batch: Batch = { steps: [], id: null, publishedAt: 0, chunks: 0, rest: '' }
+  const batch: Batch = { steps: [], id: null, retry: null, publishedAt: 0, chunks: 0, rest: '' }
   let at = text.startsWith('H') ? bodyOf(text) : 0
   if (at === -1) return { ...batch, rest: text }
   for (;;) {
@@ -94,9 +106,10 @@ function parse (text: string): Batch {
     const match = BLOCK.exec(text)
     if (match === null) break
     at = BLOCK.lastIndex
-    const [, chunk, event, id, n, publishedAt, data] = match
+    const [, chunk, event, id, retry, n, publishedAt, data] = match
     if (chunk !== undefined) batch.chunks++
     if (id !== undefined) batch.id = id
+    if (retry !== undefined) batch.retry = Number(retry)
     if (n !== undefined) addEvent(batch, Number(n), Number(publishedAt))
     else if (event === 'gap') addGap(batch, data as string)
   }

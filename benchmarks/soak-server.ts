@@ -1,24 +1,10 @@
 /** The server of the soak: streams that use all a connection has, and events to all of them. Run with `--expose-gc`. */
-import { type EventEmitter, getEventListeners } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import fastify from 'fastify'
 import pastelli from '../index.ts'
 import { answer } from './child.ts'
-
-/** What must be at the end as it was at the start. */
-export interface Reading {
-  /** Connections in the registry. */
-  registry: number
-  /** Sockets of the server. */
-  sockets: number
-  /** How often each kind of thing keeps the event loop alive. */
-  resources: Record<string, number>
-  /** How many listen to each event of what outlives a connection. */
-  listeners: Record<string, number>
-  /** Bytes of JavaScript objects, after a garbage collection. */
-  heap: number
-}
+import { remains } from './remains.ts'
 
 /** What has happened so far. */
 export interface Tally {
@@ -33,7 +19,6 @@ export interface Tally {
 }
 
 const PUBLISH_EVERY = 100
-const QUIET_LIMIT = 15_000
 const LIFETIME = Number(process.argv[2]) * 1_000
 
 const app = fastify()
@@ -66,48 +51,5 @@ await app.listen({ port: 0, host: '127.0.0.1' })
 answer({
   port: () => (app.server.address() as AddressInfo).port,
   tally: (): Tally => ({ ...tally, reasons: { ...app.connections.counts } }),
-  read
+  read: () => remains(app, { tasks: tasks.signal })
 }, LIFETIME)
-
-async function read (): Promise<Reading> {
-  const until = Date.now() + QUIET_LIMIT
-  while ((app.connections.size !== 0 || await sockets() !== 0) && Date.now() < until) await delay(50)
-  const heap = await settledHeap()   // takes longer than a handler does
-  return {
-    registry: app.connections.size,
-    sockets: await sockets(),
-    resources: count(process.getActiveResourcesInfo()),
-    listeners: {
-      ...listenersOf('registry', app.connections),
-      ...listenersOf('server', app.server),
-      ...listenersOf('process', process),
-      'tasks abort': getEventListeners(tasks.signal, 'abort').length
-    },
-    heap
-  }
-}
-
-function sockets (): Promise<number> {
-  return new Promise((resolve, reject) => {
-    app.server.getConnections((error, count) => { error ? reject(error) : resolve(count) })
-  })
-}
-
-// What finalizers and weak references hold goes away with the second collection or the third.
-async function settledHeap (): Promise<number> {
-  for (let i = 0; i < 4; i++) {
-    global.gc?.()
-    await delay(100)
-  }
-  return process.memoryUsage().heapUsed
-}
-
-function count (names: string[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const name of names) counts[name] = (counts[name] ?? 0) + 1
-  return counts
-}
-
-function listenersOf (name: string, emitter: EventEmitter): Record<string, number> {
-  return Object.fromEntries(emitter.eventNames().map((event) => [`${name} ${String(event)}`, emitter.listenerCount(event)]))
-}

@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
 import { Child } from './child.ts'
 import type { Churn } from './soak-clients.ts'
-import type { Reading, Tally } from './soak-server.ts'
+import type { Remains } from './remains.ts'
+import type { Tally } from './soak-server.ts'
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +31,7 @@ async function run (clients: Child, duration: number): Promise<Churn> {
   return await clients.ask<Churn>('stop', 30_000)
 }
 
-function faults (before: Reading, after: Reading, tally: Tally, churn: Churn): string[] {
+function faults (before: Remains, after: Remains, tally: Tally, churn: Churn): string[] {
   const ways = churn.fin + churn.rst + churn.half
   const found: Array<[isFault: boolean, words: string]> = [
     [after.registry !== 0, `${after.registry} connections left in the registry`],
@@ -48,7 +49,7 @@ function faults (before: Reading, after: Reading, tally: Tally, churn: Churn): s
   return found.filter(([isFault]) => isFault).map(([, words]) => words)
 }
 
-function figures (before: Reading, after: Reading, tally: Tally, churn: Churn): string {
+function figures (before: Remains, after: Remains, tally: Tally, churn: Churn): string {
   const ways = churn.fin + churn.rst + churn.half
   const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(2)
   const total = (counts: Record<string, number>) => Object.values(counts).reduce((sum, number) => sum + number, 0)
@@ -70,9 +71,9 @@ const port = await server.ask<number>('port', 10_000)
 const clients = new Child('soak-clients', [port, count, lifetime].map(String))
 try {
   await run(clients, warmUp)
-  const before = await server.ask<Reading>('read', 30_000)
+  const before = await server.ask<Remains>('read', 30_000)
   const churn = await run(clients, seconds)
-  const after = await server.ask<Reading>('read', 30_000)
+  const after = await server.ask<Remains>('read', 30_000)
   const tally = await server.ask<Tally>('tally', 5_000)
   const found = faults(before, after, tally, churn)
   console.log(`${found.length === 0 ? 'PASS' : `FAIL (${found.join('; ')})`}: ${figures(before, after, tally, churn)}`)

@@ -1,5 +1,6 @@
 /** SIGKILL of the engine while events are published: is all that it took there again, or, without a disk, is everybody told of the gap? */
-import { chaos, expectAll, expectSame, type Faults, type Options } from './verdict.ts'
+import type { Faults } from '../verdict.ts'
+import { chaos, expectAll, expectSame, type Options } from './verdict.ts'
 import { numbersOf, type Step, wordsOf } from './history.ts'
 import { Scene } from './scene.ts'
 

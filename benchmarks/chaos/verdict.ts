@@ -1,5 +1,5 @@
-/** The end of each program here: one line, PASS or FAIL with what is wrong, and the exit code. */
-import { parseArgs } from 'node:util'
+/** What the programs here have in common: their options, and what they take for a fault. */
+import { type Faults, verdict } from '../verdict.ts'
 import type { Seen } from './clients.ts'
 import type { EngineName } from './engine.ts'
 import { numbersOf, wordsOf } from './history.ts'
@@ -7,42 +7,18 @@ import type { Outcome } from './publisher.ts'
 
 export type Options<Name extends string> = Record<Name, number> & { engine: EngineName, clients: number, nodes: number, rate: number, timeout: number, seed: number }
 
-const COMMON = { clients: 1_000, nodes: 3, rate: 20, timeout: 5_000, seed: 1 }
+const COMMON = { engine: 'redis', clients: 1_000, nodes: 3, rate: 20, timeout: 5_000, seed: 1 }
 const ENGINES: readonly string[] = ['redis', 'nats'] satisfies EngineName[]
-
-/** What is wrong, in words. None: it is as it should be. */
-export class Faults {
-  readonly found: string[] = []
-
-  expect (isRight: boolean, what: string): void {
-    if (!isRight) this.found.push(what)
-  }
-}
 
 /**
  * Runs a program with the options of its command line, which are numbers, and `--engine`.
  * @param run answers the figures
  */
 export async function chaos<Name extends string> (defaults: Record<Name, number>, run: (options: Options<Name>, faults: Faults) => Promise<string>): Promise<void> {
-  const numbers = { ...COMMON, ...defaults }
-  const texts = Object.entries(numbers).map(([name, value]) => [name, { type: 'string', default: String(value) }] as const)
-  const { values } = parseArgs({ options: { engine: { type: 'string', default: 'redis' }, ...Object.fromEntries(texts) } })
-  const options = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, name === 'engine' ? value : Number(value)])) as Options<Name>
-  if (!ENGINES.includes(options.engine)) throw new Error(`--engine is one of ${ENGINES.join(', ')}`)
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { process.exit(1) })
-  const faults = new Faults()
-  const began = performance.now()
-  let figures: string
-  try {
-    figures = await run(options, faults)
-  } catch (err) {
-    figures = 'it came to no end'
-    faults.found.push(err instanceof Error ? `${err.message}${err.cause instanceof Error ? `: ${err.cause.message}` : ''}` : String(err))
-  }
-  const isRight = faults.found.length === 0
-  const seconds = Math.round((performance.now() - began) / 1_000)
-  console.log(`${isRight ? 'PASS' : 'FAIL'}: ${options.engine}, seed ${options.seed}, ${seconds} s; ${[...faults.found.slice(0, 10), figures].join('; ')}`)
-  process.exitCode = isRight ? 0 : 1
+  await verdict({ ...COMMON, ...defaults }, async ({ engine, ...options }, faults) => {
+    if (!ENGINES.includes(engine as string)) throw new Error(`--engine is one of ${ENGINES.join(', ')}`)
+    return await run({ engine, ...options } as unknown as Options<Name>, faults)
+  })
 }
 
 /** Whether everybody has what was acknowledged. */

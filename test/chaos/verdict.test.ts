@@ -2,7 +2,8 @@
 import t from 'tap'
 import { History, type Step } from '../../benchmarks/chaos/history.ts'
 import { seeded } from '../../benchmarks/chaos/random.ts'
-import { expectAll, expectSame, Faults } from '../../benchmarks/chaos/verdict.ts'
+import { expectAll, expectSame } from '../../benchmarks/chaos/verdict.ts'
+import { Faults } from '../../benchmarks/verdict.ts'
 
 const outcome = { published: 5, acknowledged: [[0, 2], [4, 4]] as Step[], failures: {}, slowest: 0 }
 
