@@ -19,5 +19,5 @@ export function inTime<Value> (answer: Promise<Value>, ms: number): Promise<Valu
 function reasonOf (err: unknown): string {
   if (!(err instanceof Error)) return String(err)
   const { errors = [] } = err as { errors?: unknown[] }
-  return [err.message, errors.map(reasonOf).join(', ')].filter((text) => text !== '').join(': ') || err.name
+  return [err.message, errors.map(reasonOf).join(', ')].filter((text) => text !== '').join(': ') || err.constructor.name
 }

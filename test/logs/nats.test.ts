@@ -212,6 +212,13 @@ await t.test('the last who follows lets go of all that listens, and of nothing o
   await log.append(draft('a'))
 })
 
+await t.test('where NATS refuses the stream of the log, it is said why', { skip }, async (t) => {
+  const nats = await startNats(t)
+  const client = await nats.client(t)
+  await (await client.jetstreamManager()).streams.add({ name: 'another', subjects: [NAME] })
+  await t.rejects(natsLog({ client }), { message: /overlap/ })
+})
+
 await t.test('options that are wrong are refused, and say what would be right', async (t) => {
   const client = { publish () {}, jetstreamManager () {} } as never
   for (const [options, message] of [
