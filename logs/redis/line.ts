@@ -27,8 +27,11 @@ export type RedisClient = Ioredis | NodeRedis
 export interface Line {
   /** Commands of one tick leave together, and are answered in order. */
   send: (...args: string[]) => Promise<unknown>
-  /** Another connection to the same place. It ends with its first failure. */
-  open: () => Promise<Line>
+  /**
+   * Another connection to the same place. It ends with its first failure.
+   * @param signal nobody waits for it any more
+   */
+  open: (signal: AbortSignal) => Promise<Line>
   /** At once: what is under way fails. */
   close: () => void
 }
@@ -59,7 +62,7 @@ function ofIoredis (client: Ioredis): Line {
   return {
     send: (command, ...args) => client.call(command as string, ...args),
     close: () => { client.disconnect() },
-    open: async () => {
+    open: async (signal) => {
       const own = client.duplicate({
         lazyConnect: true,
         retryStrategy: () => null,
@@ -74,7 +77,7 @@ function ofIoredis (client: Ioredis): Line {
         socketTimeout: undefined
       })
       own.on('error', () => {})   // what fails says so
-      await connect(own, () => { own.disconnect() })
+      await connect(own, () => { own.disconnect() }, signal)
       return ofIoredis(own)
     }
   }
@@ -84,22 +87,24 @@ function ofNodeRedis (client: NodeRedis): Line {
   return {
     send: (...args) => client.sendCommand(args, { typeMapping: {} }),
     close: () => { client.destroy() },
-    open: async () => {
+    open: async (signal) => {
       const socket = { ...client.options?.socket, reconnectStrategy: false, connectTimeout: CONNECT_TIMEOUT, socketTimeout: undefined }
       const own = client.duplicate({ socket, disableOfflineQueue: true, pingInterval: undefined })
       own.on('error', () => {})
-      await connect(own, () => { own.destroy() })
+      await connect(own, () => { own.destroy() }, signal)
       return ofNodeRedis(own)
     }
   }
 }
 
 // A server that accepts and does not answer would be waited for forever.
-async function connect (client: RedisClient, giveUp: () => void): Promise<void> {
+async function connect (client: RedisClient, giveUp: () => void, signal: AbortSignal): Promise<void> {
   const timer = setTimeout(giveUp, CONNECT_TIMEOUT)
+  signal.addEventListener('abort', giveUp)
   try {
     await client.connect()
   } finally {
     clearTimeout(timer)
+    signal.removeEventListener('abort', giveUp)
   }
 }

@@ -95,7 +95,7 @@ export class RedisLog extends MirroredLog {
 
   protected override listen (): Tail<Line, Look, [Reply, string | null]> {
     return new Tail({
-      open: () => this.#line.open(),
+      open: (signal) => this.#line.open(signal),
       look: (line) => this.#look(line),
       found: (place) => { this.#found(place) },
       hear: (line, ms) => this.#hear(line, ms),
