@@ -45,7 +45,7 @@ export class RedisLog extends MirroredLog {
   // At how many it was looked what is trimmed; that is done again after so many.
   #looked = 0
   readonly #lookEvery: number
-  // Of an event as it is sent, in bytes: a moving average.
+  // What an event takes, in bytes: a moving average.
   #size = 200
 
   private constructor (line: Line, settings: Settings) {
@@ -161,7 +161,7 @@ export class RedisLog extends MirroredLog {
         }
         const record = new Record(this.epoch, offset, draft)
         records.push(record)
-        this.#size += (record.size - this.#size) / 16
+        this.#size += (record.weight - this.#size) / 16
       } catch (err) {
         this.mirror.refuse(err, id)
       }
