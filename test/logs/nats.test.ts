@@ -70,7 +70,7 @@ await t.test('whatever can talk to NATS can publish, and what can not be an even
   connection.publish(NAME, '{"topic":"a","data":{"cents":1}}')
   for (const wrong of [
     '', '1', '{"topic":"a"}', '{"topic":"","data":1}', '{"topic":1,"data":1}', '{"topic":"a","data":"{","json":true}', '{"topic":"a","data":1,"event":"a\\nid: 1"}',
-    '{"topic":"a","data":1,"retry":"soon"}', '{"topic":"a","data":1,"ends":"never"}', '{"topic":"a","data":1,"key":1}', '{"topic":"a","data":1,"except":1}'
+    '{"topic":"a","data":1,"retry":"soon"}', '{"topic":"\\u0001","data":1,"ends":"never"}', '{"topic":"a","data":1,"key":1}', '{"topic":"a","data":1,"except":1}'
   ]) connection.publish(NAME, wrong)
   connection.publish(NAME, '{"topic":"b","data":"text","event":"note","retry":5}')
   await client.count(2)

@@ -83,7 +83,7 @@ await t.test('whatever can talk to Redis can publish, and what can not be an eve
   await add('topic', 'a', 'data', '{"cents":1}', 'json', '1')
   for (const wrong of [
     ['data', 'x'], ['topic', 'a'], ['topic', '', 'data', 'x'], ['topic', 'a', 'data', '{', 'json', '1'], ['topic', 'a', 'data', 'x', 'event', 'a\nid: 1'],
-    ['topic', 'a', 'data', 'x', 'retry', 'soon'], ['topic', 'a', 'data', 'x', 'ends', 'never'], ['something', 'else']
+    ['topic', 'a', 'data', 'x', 'retry', 'soon'], ['topic', '\x01', 'data', 'x', 'ends', 'never'], ['something', 'else']
   ]) await add(...wrong)
   await add('topic', 'b', 'data', 'text', 'event', 'note', 'retry', '5', 'unknown', 'field')
   await client.count(2)
