@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { drain } from '../lib/connection/drain.ts'
+import { cut, noteSockets } from '../lib/connection/sessions.ts'
 import { kHost, kSockets } from '../lib/symbols.ts'
 
 function shutdown (fastify: FastifyInstance, _options: object, done: () => void): void {
@@ -19,7 +20,7 @@ function shutdown (fastify: FastifyInstance, _options: object, done: () => void)
     for (const session of sessions) session.close()   // GOAWAY: open streams go on, new ones go elsewhere
     const { registry, settings } = fastify[kHost]
     await Promise.all([drain(registry, settings.drain, settings.retry), fastify[kSockets]?.endOthers(settings.drain)])
-    for (const session of sessions) session.destroy()
+    for (const session of sessions) cut(session)
     closeIdle(fastify)
     release()
   })
@@ -55,6 +56,7 @@ function closeIdle ({ server }: FastifyInstance): void {
 
 function trackSessions ({ server }: FastifyInstance): Set<Http2Session> {
   const sessions = new Set<Http2Session>()
+  noteSockets(server)
   server.on('session', (session: Http2Session) => {
     sessions.add(session)
     session.once('close', () => { sessions.delete(session) })

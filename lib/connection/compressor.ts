@@ -1,6 +1,7 @@
 /** What compresses a stream with a compressor of its own, for whichever transport is behind it. */
 import type { Transform } from 'node:stream'
 import type { Frame } from '../wire/frame.ts'
+import type { CloseReason } from './reasons.ts'
 import { LATER_SLACK, type PlainTransport, type Transport, type TransportName } from './transport.ts'
 
 /** One of zlib's, which gives out what it has behind each write. */
@@ -19,7 +20,7 @@ export class CompressorTransport implements Transport {
     this.#transport = transport
     this.#compressor = compressor
     compressor.on('readable', () => { this.#gather() })
-    compressor.on('error', () => { transport.destroy() })   // it is out of memory
+    compressor.on('error', () => { transport.destroy('error') })   // it is out of memory
   }
 
   get name (): TransportName {
@@ -61,8 +62,12 @@ export class CompressorTransport implements Transport {
     this.#compressor.end()
   }
 
-  destroy (): void {
-    this.#transport.destroy()
+  destroy (reason: CloseReason): void {
+    this.#transport.destroy(reason)
+  }
+
+  probe (now: number, heartbeat: number): ReturnType<NonNullable<Transport['probe']>> {
+    return this.#transport.probe?.(now, heartbeat) ?? null
   }
 
   #gather (): void {

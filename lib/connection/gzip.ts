@@ -5,6 +5,7 @@
 import { crc32 } from 'node:zlib'
 import { deflate, GZIP_HEAD, gzipTail } from '../wire/deflate.ts'
 import type { Frame } from '../wire/frame.ts'
+import type { CloseReason } from './reasons.ts'
 import type { PlainTransport, Transport, TransportName } from './transport.ts'
 
 // What is kept of what was written last, for the next to lean on: a few of the usual events.
@@ -67,8 +68,12 @@ export class GzipTransport implements Transport {
     this.#transport.end(last)
   }
 
-  destroy (): void {
-    this.#transport.destroy()
+  destroy (reason: CloseReason): void {
+    this.#transport.destroy(reason)
+  }
+
+  probe (now: number, heartbeat: number): ReturnType<NonNullable<Transport['probe']>> {
+    return this.#transport.probe?.(now, heartbeat) ?? null
   }
 
   #write (bytes: Uint8Array, kept: Uint8Array | null, written: (() => void) | undefined): void {

@@ -48,5 +48,4 @@ export interface Transport {
 export interface PlainTransport extends Transport {
   writeFrame: (shared: SharedBytes, written?: () => void) => void
   end: (last: boolean) => void
-  destroy: () => void
 }

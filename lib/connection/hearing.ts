@@ -1,0 +1,69 @@
+/** Whether somebody is at the other end of an HTTP/2 session: what comes from there shows it, on whichever of its streams. */
+import type { Http2Session } from 'node:http2'
+import { cut } from './sessions.ts'
+
+const hearings = new WeakMap<Http2Session, Hearing>()
+
+// How long who has taken nothing of a stream is waited for where it is not asked otherwise, before all of the session is given up, ms.
+const PATIENCE = 10_000
+
+export class Hearing {
+  readonly #session: Http2Session
+  // What had come at the last look, since when there was nothing more, and when a sign of life was asked for, ms.
+  #heard: number
+  #heardAt: number
+  #askedAt = 0
+  // Since when its answer is overdue, or lies unread since this process was busy: the next look knows.
+  #overdueAt = 0
+  #doubt: NodeJS.Timeout | null = null
+  #patience = PATIENCE
+
+  private constructor (session: Http2Session, now: number) {
+    this.#session = session
+    this.#heard = session.socket.bytesRead
+    this.#heardAt = now
+  }
+
+  static of (session: Http2Session, now: number): Hearing {
+    let hearing = hearings.get(session)
+    if (hearing === undefined) hearings.set(session, hearing = new Hearing(session, now))
+    return hearing
+  }
+
+  /**
+   * As `Transport.probe`; each of the streams may look.
+   * @param isWaiting whether bytes wait to be taken, which have a deadline of their own
+   */
+  look (now: number, heartbeat: number, isWaiting: boolean): 'asked' | 'timeout' | null {
+    const { bytesRead } = this.#session.socket
+    this.#patience = heartbeat
+    if (bytesRead !== this.#heard) {
+      this.#heard = bytesRead
+      this.#heardAt = now
+      this.#askedAt = 0
+      this.#overdueAt = 0
+    } else if (isWaiting) {
+      return null
+    } else if (this.#askedAt !== 0) {
+      if (this.#overdueAt !== 0 && now !== this.#overdueAt) return 'timeout'
+      if (now - this.#askedAt >= heartbeat) this.#overdueAt = now
+    } else if (now - this.#heardAt >= heartbeat) {
+      this.#askedAt = now
+      this.#session.ping(() => {})
+      return 'asked'
+    }
+    return null
+  }
+
+  /** Whoever takes nothing of one stream may read another one; if nothing comes from there at all, the session ends. */
+  doubt (): void {
+    if (this.#doubt !== null) return
+    const { bytesRead } = this.#session.socket
+    const timer = this.#doubt = setTimeout(() => {
+      this.#doubt = null
+      if (!this.#session.destroyed && this.#session.socket.bytesRead === bytesRead) cut(this.#session)
+    }, this.#patience).unref()
+    this.#session.once('close', () => { clearTimeout(timer) })
+    this.#session.ping(() => {})
+  }
+}

@@ -1,0 +1,89 @@
+/** A session of HTTP/2 from which nothing comes any more is given up, with its socket and all that it holds. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import t, { type Test } from 'tap'
+import type { PastelliOptions } from '../../index.ts'
+import { start, type Server } from '../support/server.ts'
+import { standStill } from '../support/stand-still.ts'
+import { until } from '../support/until.ts'
+import { Witness } from '../support/witness.ts'
+
+// More than a kernel takes for who does not read.
+const MUCH = 32 * 1024 * 1024
+
+// Of the client, as browsers have one: it is not the window that stops the server.
+const CLIENT = `
+  const [origin, ...paths] = process.argv.slice(1)
+  const session = require('node:http2').connect(origin, { rejectUnauthorized: false, settings: { initialWindowSize: 2 ** 28 } })
+  session.on('connect', () => session.setLocalWindowSize(2 ** 28))
+  session.on('error', () => {})
+  for (const path of paths) session.request({ ':path': path }).on('error', () => {}).once('data', () => console.log(path)).resume()
+`
+
+interface Scene extends Server { witness: Witness, client: ChildProcess, sockets: () => Promise<number> }
+
+/** A client in a process of its own, which has begun its streams. */
+async function open (t: Test, tls: boolean, pastelli: PastelliOptions, paths: readonly string[]): Promise<Scene> {
+  const server = await start(t, (app) => {
+    app.stream('/', (_request, reply) => { reply.event('hello') })
+  }, { http2: true, tls, pastelli })
+  const witness = new Witness(server.app)
+  const client = spawn(process.execPath, ['-e', CLIENT, server.origin, ...paths], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => { client.kill('SIGKILL') })
+  let told = ''
+  client.stdout.setEncoding('utf8').on('data', (text: string) => { told += text })
+  await until(() => told.split('\n').length > paths.length)
+  const sockets = () => new Promise<number>((resolve, reject) => {
+    server.app.server.getConnections((err, count) => { err === null ? resolve(count) : reject(err) })
+  })
+  return { ...server, witness, client, sockets }
+}
+
+async function untilNone (count: () => Promise<number>): Promise<void> {
+  let left = Infinity
+  const look = setInterval(() => { void count().then((found) => { left = found }) }, 20)
+  try {
+    await until(() => left === 0, 'no socket is left')
+  } finally {
+    clearInterval(look)
+  }
+}
+
+for (const tls of [false, true]) {
+  await t.test(tls ? 'over TLS' : 'in clear text', async (t) => {
+    await t.test('a client that is frozen is found out by a ping, with all of its streams', async (t) => {
+      const { witness, client, sockets } = await open(t, tls, { heartbeat: 200 }, ['/', '/?again'])
+      standStill(client)
+      await witness.sees(t, 'timeout')
+      t.equal(witness.closed.length, 2)
+      await untilNone(sockets)
+    })
+
+    await t.test('a client that answers its pings stays', async (t) => {
+      const { witness, client, sockets } = await open(t, tls, { heartbeat: 100, maxAge: 2_000 }, ['/'])
+      await witness.sees(t, 'expired')
+      t.equal(await sockets(), 1, 'so does its session')
+      client.kill('SIGKILL')
+    })
+
+    await t.test('a client that takes nothing loses its session with the stream if nothing comes from it', async (t) => {
+      const { witness, client, sockets } = await open(t, tls, { heartbeat: 300, writeTimeout: 400, maxBuffered: 2 * MUCH }, ['/'])
+      const connection = await witness.open()
+      standStill(client)
+      connection.chunk(Buffer.alloc(MUCH))
+      await witness.sees(t, 'timeout')
+      await untilNone(sockets)
+    })
+
+    await t.test('the app closes in time, whoever takes nothing', async (t) => {
+      const { app, witness, client } = await open(t, tls, { heartbeat: 0, writeTimeout: 0, drain: 300, maxBuffered: 2 * MUCH }, ['/'])
+      const connection = await witness.open()
+      standStill(client)
+      connection.chunk(Buffer.alloc(MUCH))
+      const closed = once(app.server, 'close')
+      await app.close()
+      await closed
+      await witness.sees(t, 'shutdown')
+    })
+  })
+}
