@@ -6,10 +6,14 @@ import { fileURLToPath } from 'node:url'
 export class Child {
   readonly #process: ChildProcess
 
-  /** @param program its file in this folder, without the extension */
-  constructor (program: string, args: string[] = [], execArgv: string[] = []) {
+  /**
+   * @param program its file in this folder, without the extension
+   * @param through a command that becomes Node, whose path and arguments follow
+   */
+  constructor (program: string, args: string[] = [], execArgv: string[] = [], through: readonly string[] = []) {
     const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url))
-    this.#process = fork(file, args, { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const [execPath = process.execPath, ...rest] = [...through, process.execPath]
+    this.#process = fork(file, args, { execPath, execArgv: [...rest, ...execArgv], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   }
 
   get pid (): number {

@@ -1,4 +1,5 @@
 /** A worker that publishes numbers in a steady pace, whatever becomes of them: `publisher.js SETTINGS`, as JSON. It knows what did. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { PublishOptions } from '../../index.ts'
 import { publisher } from '../../logs/redis.ts'
 import { answer } from '../child.ts'
@@ -38,7 +39,10 @@ async function next (): Promise<void> {
   const n = published++
   const isRetried = settings.retries && n % 2 === 0
   let isSettled = false
-  while (!isSettled) isSettled = await attempt(n, isRetried ? { key: String(n) } : {}) || !isRetried
+  while (!isSettled) {
+    isSettled = await attempt(n, isRetried ? { key: String(n) } : {}) || !isRetried
+    if (!isSettled) await delay(settings.every)   // an engine may say no at once
+  }
   settled++
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from '../../test/support/free-port.ts'
 import { Child } from '../child.ts'
 import type { ClientsSettings, Reading, Seen } from './clients.ts'
-import { Engine, type EngineName } from './engine.ts'
+import { Engine, type EngineName, type EngineSettings } from './engine.ts'
 import type { Line, NodeSettings } from './node.ts'
 import { Proxy } from './proxy.ts'
 import type { Outcome, PublisherSettings } from './publisher.ts'
@@ -25,6 +25,7 @@ export interface SceneSettings {
   keeps?: boolean
   /** Whether a node publishes by its proxy as well, or only hears by it. Default: false. */
   isAllByProxy?: boolean
+  engineSettings?: EngineSettings
   node?: Partial<NodeSettings>
   client?: Partial<ClientsSettings>
 }
@@ -90,7 +91,7 @@ export class Scene {
   /** Resolves when all clients are open; nothing is published yet. */
   static async open (settings: SceneSettings): Promise<Scene> {
     const { engine: name, rate, timeout, seed, lifetime, keeps = true, isAllByProxy = false } = settings
-    const engine = await Engine.start(name, keeps)
+    const engine = await Engine.start(name, keeps, settings.engineSettings)
     const place = { engine: name, port: engine.port, timeout }
     const nodes: Node[] = []
     for (let n = 0; n < settings.nodes; n++) {
