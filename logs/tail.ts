@@ -4,8 +4,7 @@ import { pause } from './pause.ts'
 export interface Closable { close: () => void }
 
 export interface Listener<Own extends Closable, Place, News> {
-  /** @param signal nobody waits for it any more */
-  open: (signal: AbortSignal) => Promise<Own>
+  open: () => Promise<Own>
   /** On each new connection, and now and then: where the log is. */
   look: (own: Own) => Promise<Place>
   found: (place: Place) => void
@@ -48,7 +47,7 @@ export class Tail<Own extends Closable, Place, News> {
     for (let failures = 0; !this.#isStopped; failures++) {
       let own: Own | null = null
       try {
-        own = await this.#open()
+        own = await this.#listener.open()
         this.#listener.found(await this.#answer(this.#listener.look(own), PATIENCE))
         if (failures !== 0) this.#listener.recovered()
         failures = 0
@@ -58,17 +57,6 @@ export class Tail<Own extends Closable, Place, News> {
       }
       own?.close()
       if (!this.#isStopped) await pause(failures, Infinity, this.#end.signal)
-    }
-  }
-
-  // What is there only after the end is closed at once.
-  async #open (): Promise<Own> {
-    const opening = this.#listener.open(this.#end.signal)
-    try {
-      return await this.#answer(opening)
-    } catch (err) {
-      opening.then((own) => { own.close() }, () => {})
-      throw err
     }
   }
 
@@ -83,7 +71,7 @@ export class Tail<Own extends Closable, Place, News> {
   }
 
   // A connection that has died in silence looks like one on which nothing is published.
-  #answer<Value> (answer: Promise<Value>, ms?: number): Promise<Value> {
+  #answer<Value> (answer: Promise<Value>, ms: number): Promise<Value> {
     const { signal } = this.#end
     return new Promise((resolve, reject) => {
       const settle = () => {
@@ -92,11 +80,10 @@ export class Tail<Own extends Closable, Place, News> {
       }
       const giveUp = () => {
         settle()
-        reject(new Error(ms === undefined ? 'it was stopped' : `no answer within ${ms} ms`))
+        reject(new Error(`no answer within ${ms} ms`))
       }
-      const timer = ms === undefined ? undefined : setTimeout(giveUp, ms)
+      const timer = setTimeout(giveUp, ms)
       signal.addEventListener('abort', giveUp)
-      if (signal.aborted) giveUp()
       answer.then(resolve, reject).finally(settle)
     })
   }
