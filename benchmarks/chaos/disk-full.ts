@@ -35,7 +35,7 @@ async function fill ({ seconds, ...options }: Own, faults: Faults, fsync?: Engin
   })
   try {
     await scene.publish()
-    await scene.pause(1_000, 2_000)
+    await scene.pause(500, 1_500)
     disk.fill()
     const filled = performance.now()
     faults.expect(await scene.until(async () => Object.keys((await scene.outcome()).failures).length !== 0, NOTICED), 'no publish fails')
