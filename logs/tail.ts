@@ -4,7 +4,8 @@ import { pause } from './pause.ts'
 export interface Closable { close: () => void }
 
 export interface Listener<Own extends Closable, Place, News> {
-  open: () => Promise<Own>
+  /** @param signal nobody waits for it any more */
+  open: (signal: AbortSignal) => Promise<Own>
   /** On each new connection, and now and then: where the log is. */
   look: (own: Own) => Promise<Place>
   found: (place: Place) => void
@@ -47,7 +48,7 @@ export class Tail<Own extends Closable, Place, News> {
     for (let failures = 0; !this.#isStopped; failures++) {
       let own: Own | null = null
       try {
-        own = await this.#listener.open()
+        own = await this.#open()
         this.#listener.found(await this.#answer(this.#listener.look(own), PATIENCE))
         if (failures !== 0) this.#listener.recovered()
         failures = 0
@@ -57,6 +58,17 @@ export class Tail<Own extends Closable, Place, News> {
       }
       own?.close()
       if (!this.#isStopped) await pause(failures, Infinity, this.#end.signal)
+    }
+  }
+
+  // What is there only after the end is closed at once.
+  async #open (): Promise<Own> {
+    const opening = this.#listener.open(this.#end.signal)
+    try {
+      return await this.#answer(opening)
+    } catch (err) {
+      opening.then((own) => { own.close() }, () => {})
+      throw err
     }
   }
 
@@ -71,7 +83,7 @@ export class Tail<Own extends Closable, Place, News> {
   }
 
   // A connection that has died in silence looks like one on which nothing is published.
-  #answer<Value> (answer: Promise<Value>, ms: number): Promise<Value> {
+  #answer<Value> (answer: Promise<Value>, ms?: number): Promise<Value> {
     const { signal } = this.#end
     return new Promise((resolve, reject) => {
       const settle = () => {
@@ -80,10 +92,11 @@ export class Tail<Own extends Closable, Place, News> {
       }
       const giveUp = () => {
         settle()
-        reject(new Error(`no answer within ${ms} ms`))
+        reject(new Error(ms === undefined ? 'it was stopped' : `no answer within ${ms} ms`))
       }
-      const timer = setTimeout(giveUp, ms)
+      const timer = ms === undefined ? undefined : setTimeout(giveUp, ms)
       signal.addEventListener('abort', giveUp)
+      if (signal.aborted) giveUp()
       answer.then(resolve, reject).finally(settle)
     })
   }

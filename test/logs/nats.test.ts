@@ -70,7 +70,7 @@ await t.test('whatever can talk to NATS can publish, and what can not be an even
   connection.publish(NAME, '{"topic":"a","data":{"cents":1}}')
   for (const wrong of [
     '', '1', '{"topic":"a"}', '{"topic":"","data":1}', '{"topic":1,"data":1}', '{"topic":"a","data":"{","json":true}', '{"topic":"a","data":1,"event":"a\\nid: 1"}',
-    '{"topic":"a","data":1,"retry":"soon"}', '{"topic":"a","data":1,"ends":"never"}', '{"topic":"a","data":1,"key":1}', '{"topic":"a","data":1,"except":1}'
+    '{"topic":"a","data":1,"retry":"soon"}', '{"topic":"\\u0001","data":1,"ends":"never"}', '{"topic":"a","data":1,"key":1}', '{"topic":"a","data":1,"except":1}'
   ]) connection.publish(NAME, wrong)
   connection.publish(NAME, '{"topic":"b","data":"text","event":"note","retry":5}')
   await client.count(2)
@@ -210,6 +210,13 @@ await t.test('the last who follows lets go of all that listens, and of nothing o
   for (const began = performance.now(); performance.now() - began < 2_000 && await consumers() > before;) await delay(5)
   t.equal(await consumers(), before)
   await log.append(draft('a'))
+})
+
+await t.test('where NATS refuses the stream of the log, it is said why', { skip }, async (t) => {
+  const nats = await startNats(t)
+  const client = await nats.client(t)
+  await (await client.jetstreamManager()).streams.add({ name: 'another', subjects: [NAME] })
+  await t.rejects(natsLog({ client }), { message: /overlap/ })
 })
 
 await t.test('options that are wrong are refused, and say what would be right', async (t) => {

@@ -186,6 +186,24 @@ await t.test('a record has the fields that the document has, in Redis and in NAT
   t.same([...server.lines(LEFT_OUT), ...other.lines(LEFT_OUT)], [])
 })
 
+await t.test('what is Pastelli\'s own of a resumable stream counts for nothing on a topic of the app\'s', { skip: withRedis.skip || withNats.skip }, async (t) => {
+  const { redis, ...server } = await onRedis(t)
+  const { nats, ...other } = await onNats(t)
+  const own = { epoch: 'x', producer: 'a worker', begins: '1', ends: 'server' }
+  const clients = await Promise.all([server.origin, other.origin].map((origin) => subscribe(t, origin, '/')))
+  await redis.cli('XADD', STREAM, '*', 'topic', 'prices', 'data', 'one', ...Object.entries(own).flat())
+  await redis.cli('XADD', STREAM, '*', 'topic', 'prices', 'data', 'two', 'retry', '')
+  await redis.cli('XADD', STREAM, '*', 'topic', 'prices', 'data', 'three')
+  const messages = [{ data: 'one', ...own }, { data: 'three', ends: 'error', producer: '' }].map((fields) => pub(JSON.stringify({ topic: 'prices', ...fields })))
+  await say(t, nats, `CONNECT {}\r\nSUB answer 1\r\n${messages.join('')}`, /"seq":2/)
+  for (const client of clients) {
+    await client.count(2)
+    t.same(client.data, ['one', 'three'])
+    t.notOk(client.isEnded)
+  }
+  t.equal((await server.logged(LEFT_OUT)).err?.code, 'PST_ERR_FIELD', 'no digits are no delay')
+})
+
 await t.test('what can not be an event is told by the nodes, with where it is', { skip: withRedis.skip || withNats.skip }, async (t) => {
   const { redis, ...server } = await onRedis(t)
   const long = 'x'.repeat(257)

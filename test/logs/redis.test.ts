@@ -83,7 +83,7 @@ await t.test('whatever can talk to Redis can publish, and what can not be an eve
   await add('topic', 'a', 'data', '{"cents":1}', 'json', '1')
   for (const wrong of [
     ['data', 'x'], ['topic', 'a'], ['topic', '', 'data', 'x'], ['topic', 'a', 'data', '{', 'json', '1'], ['topic', 'a', 'data', 'x', 'event', 'a\nid: 1'],
-    ['topic', 'a', 'data', 'x', 'retry', 'soon'], ['topic', 'a', 'data', 'x', 'ends', 'never'], ['something', 'else']
+    ['topic', 'a', 'data', 'x', 'retry', 'soon'], ['topic', '\x01', 'data', 'x', 'ends', 'never'], ['something', 'else']
   ]) await add(...wrong)
   await add('topic', 'b', 'data', 'text', 'event', 'note', 'retry', '5', 'unknown', 'field')
   await client.count(2)
@@ -432,9 +432,15 @@ await t.test('options that are wrong are refused, and say what would be right', 
   ] as const) await t.rejects(redisLog(options as never), { code: 'PST_ERR_OPTION', message })
 })
 
-await t.test('a Redis that is not there when the log is opened is an error at once', { skip }, async (t) => {
+await t.test('a log that can not be opened is an error, at once or in time', { skip }, async (t) => {
   const redis = await startRedis(t)
-  const client = await redis.client(t, 'redis')
+  const clients = await Promise.all(KINDS.map((kind) => redis.client(t, kind)))
+  const open = () => Promise.allSettled(clients.map((client) => redisLog({ client, timeout: 300 })))
+  const refused = (message: RegExp) => clients.map(() => ({ status: 'rejected', reason: { code: 'PST_ERR_LOG', message } }))
   await redis.cli('SET', '{pastelli}:log', 'something else')
-  await t.rejects(redisLog({ client }), { message: /WRONGTYPE/ })
+  t.match(await open(), refused(/WRONGTYPE/))
+  redis.suspend()
+  t.match(await open(), refused(/no answer within 300 ms/), 'while Redis stands still')
+  await redis.kill()
+  t.match(await open(), refused(/no answer within 300 ms/), 'while it is away, and the client waits for it')
 })
