@@ -24,13 +24,18 @@ const PATIENCE = 3_000
 export class Tail<Own extends Closable, Place, News> {
   readonly #listener: Listener<Own, Place, News>
   readonly #wait: number
+  readonly #patience: number
   readonly #end = new AbortController()
   readonly #ended: Promise<void>
 
-  /** @param wait how long a connection is waited on, and how often there is a look, ms */
-  constructor (listener: Listener<Own, Place, News>, wait = WAIT) {
+  /**
+   * @param wait how long a connection is waited on, and how often there is a look, ms
+   * @param patience for an answer, behind that time, ms
+   */
+  constructor (listener: Listener<Own, Place, News>, wait = WAIT, patience = PATIENCE) {
     this.#listener = listener
     this.#wait = wait
+    this.#patience = patience
     this.#ended = this.#run()
   }
 
@@ -49,7 +54,7 @@ export class Tail<Own extends Closable, Place, News> {
       let own: Own | null = null
       try {
         own = await this.#open()
-        this.#listener.found(await this.#answer(this.#listener.look(own), PATIENCE))
+        this.#listener.found(await this.#answer(this.#listener.look(own), this.#patience))
         if (failures !== 0) this.#listener.recovered()
         failures = 0
         await this.#hear(own)
@@ -75,9 +80,9 @@ export class Tail<Own extends Closable, Place, News> {
   async #hear (own: Own): Promise<void> {
     for (let looked = performance.now(); !this.#isStopped;) {
       const rest = Math.max(1, Math.ceil(looked + this.#wait - performance.now()))
-      const isDue = this.#listener.heard(await this.#answer(this.#listener.hear(own, rest), rest + PATIENCE))
+      const isDue = this.#listener.heard(await this.#answer(this.#listener.hear(own, rest), rest + this.#patience))
       if (!isDue && performance.now() - looked < this.#wait) continue
-      this.#listener.found(await this.#answer(this.#listener.look(own), PATIENCE))
+      this.#listener.found(await this.#answer(this.#listener.look(own), this.#patience))
       looked = performance.now()
     }
   }

@@ -1,6 +1,7 @@
 /** The connection on which a node hears, where the engine does not answer. */
 import t from 'tap'
-import { Tail, type Listener } from '../../logs/tail.ts'
+import { type Listener, Tail } from '../../logs/tail.ts'
+import { until } from '../support/until.ts'
 
 interface Own { close: () => void }
 
@@ -47,4 +48,28 @@ await t.test('who stops does not wait for an answer either', async (t) => {
   await isAsked
   await tail.stop()
   t.equal(isClosed, true)
+})
+
+await t.test('a connection that has died in silence is given up, told once, and made anew', async (t) => {
+  const told: string[] = []
+  let opened = 0
+  const tail = new Tail<Own & { turn: number }, null, string>({
+    open: async () => {
+      const turn = ++opened
+      return { turn, close: () => { told.push(`${turn} is closed`) } }
+    },
+    look: async () => null,
+    found: () => {},
+    hear: async ({ turn }) => turn < 4 ? await new Promise<never>(() => {}) : await new Promise((resolve) => { setTimeout(resolve, 20, 'news') }),
+    heard: () => {
+      if (told.at(-1) !== 'news') told.push('news')
+      return false
+    },
+    failed: (err) => { told.push((err as Error).message.replace(/\d+/, 'some')) },
+    recovered: () => { told.push('recovered') }
+  }, 50, 30)
+  t.teardown(() => tail.stop())
+  await until(() => told.includes('news'), 'it hears again')
+  const silent = (turn: number) => ['no answer within some ms', `${turn} is closed`, 'recovered']
+  t.same(told, [...silent(1), ...silent(2), ...silent(3), 'news'])
 })
