@@ -62,7 +62,7 @@ export class Tail<Own extends Closable, Place, News> {
         if (!this.#isStopped && failures === 0) this.#listener.failed(err)
       }
       own?.close()
-      if (!this.#isStopped) await pause(failures, Infinity, this.#end.signal)
+      if (!this.#isStopped) await pause(failures, Infinity, this.#end.signal, 2 * this.#wait)   // who is waited for comes back in time
     }
   }
 

@@ -2,6 +2,7 @@
 import { PST_ERR_LOG } from '../lib/errors.ts'
 
 export function unavailable (err: unknown): Error {
+  if (err instanceof PST_ERR_LOG) return err
   const error = new PST_ERR_LOG(reasonOf(err))
   error.cause = err
   return error

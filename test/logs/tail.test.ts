@@ -73,3 +73,16 @@ await t.test('a connection that has died in silence is given up, told once, and 
   const silent = (turn: number) => ['no answer within some ms', `${turn} is closed`, 'recovered']
   t.same(told, [...silent(1), ...silent(2), ...silent(3), 'news'])
 })
+
+await t.test('where who hears is waited for, a connection is tried again within that time, however often it has failed', async (t) => {
+  let tries = 0
+  const tail = new Tail<Own, null, never>({
+    ...QUIET,
+    open: async () => {
+      tries++
+      throw new Error('away')
+    }
+  }, 10)
+  t.teardown(() => tail.stop())
+  await until(() => tries === 20, 'it was tried twenty times, which takes a minute and a half otherwise')
+})

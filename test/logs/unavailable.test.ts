@@ -10,5 +10,7 @@ await t.test('it is said why the log is not available, also where the error itse
   t.equal(message(new AggregateError([one], 'All promises were rejected')), 'The log is not available: All promises were rejected: connect ECONNREFUSED ::1:6379')
   t.equal(message(new (class TimeoutError extends Error {})()), 'The log is not available: TimeoutError')
   t.equal(message('closed'), 'The log is not available: closed')
-  t.equal(unavailable(one).cause, one)
+  const told = unavailable(one)
+  t.equal(told.cause, one)
+  t.equal(unavailable(told), told, 'once')
 })
