@@ -84,10 +84,13 @@ function pub (message: string, headers = ''): string {
   return `HPUB pastelli answer ${head.length} ${head.length + size}\r\n${head}${message}\r\n`
 }
 
-/** A folder in which pastelli is installed and Fastify is not; gone with the test. */
+/** A folder in which pastelli is installed and Fastify is not, whatever is in those above; gone with the test. */
 async function workshop (t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'pastelli-worker-'))
   t.teardown(() => rm(folder, { recursive: true }))
+  await writeFile(join(folder, 'package.json'), '{}')
+  await mkdir(join(folder, 'node_modules/fastify'), { recursive: true })
+  await writeFile(join(folder, 'node_modules/fastify/package.json'), '{ "exports": {} }')
   for (const part of ['package.json', 'dist/lib', 'dist/logs']) await cp(join(ROOT, part), join(folder, 'node_modules/pastelli', part), { recursive: true })
   for (const name of ['@fastify/error', 'ioredis', '@nats-io/jetstream', '@nats-io/transport-node']) {
     const link = join(folder, 'node_modules', name)
@@ -101,7 +104,7 @@ async function workshop (t: Test): Promise<string> {
 async function work (t: Test, program: string): Promise<void> {
   const file = join(await workshop(t), 'worker.mjs')
   await writeFile(file, `${program}\nawait import('fastify').catch(({ code }) => { console.log(code) })\n`)
-  t.equal(await ended(t, spawn(process.execPath, [file])), 'ERR_MODULE_NOT_FOUND\n')
+  t.equal(await ended(t, spawn(process.execPath, [file])), 'ERR_PACKAGE_PATH_NOT_EXPORTED\n')
 }
 
 await t.test('the worker of the document publishes to Redis where there is no Fastify, and ends by itself', withRedis, async (t) => {
