@@ -183,12 +183,14 @@ export class Cursor {
     let payload: Payload | null
     try {
       payload = group.payload(this.#offset)
+      // Not from the log: it may not have what is here.
+      if (payload?.exceptions?.every((record) => this.#isFor(record)) === false) payload = group.payloadFor(this.#offset, (record) => this.#isFor(record))
     } catch (err) {
       this.connection.fail(err)
       return Infinity
     }
     if (group !== this.#group) return Infinity   // a filter has ended or moved it
-    if (payload !== null && this.connection.takesBlocks && payload.exceptions?.every((record) => this.#isFor(record)) !== false) {
+    if (payload !== null && this.connection.takesBlocks) {
       this.#write(group, payload, isLast)
     } else {
       this.#fallBehind()
@@ -313,7 +315,10 @@ export class Cursor {
   }
 
   #fallBehind (): void {
-    if (this.#group?.live.delete(this) === true) this.#behindSince = performance.now()
+    const group = this.#group
+    if (group?.live.delete(this) !== true) return
+    this.#offset = group.reach(this.#offset)   // the client may have been told that
+    this.#behindSince = performance.now()
   }
 
   #replay (events: number, isComplete: boolean): void {

@@ -96,11 +96,22 @@ export class Group {
     if (this.#payload !== null && this.#payloadAfter === after) return this.#payload
     const start = this.#indexBehind(after)
     this.#payloadAfter = after
-    if (this.#payload === null || this.#payload.start !== start) {
-      const selection = select(this.#waiting, start, this.subscriptions, this.format, WRITE_BYTES, this.newest)
-      this.#payload = { ...selection, frame: selection.text === '' ? null : new Frame(selection.text, this.format.encoding) }
-    }
+    if (this.#payload === null || this.#payload.start !== start) this.#payload = this.#build(start)
     return this.#payload
+  }
+
+  /**
+   * What a live cursor has coming of which something is not for it: built for it alone, where `payload` is not null.
+   * @throws what a filter throws
+   */
+  payloadFor (after: number, isFor: (record: Record) => boolean): Payload {
+    return this.#build(this.#indexBehind(after), isFor)
+  }
+
+  /** Up to where a live cursor at this offset has everything: all that it has not is here. */
+  reach (after: number): number {
+    const next = after < this.#since ? undefined : this.#waiting[this.#indexBehind(after)]
+    return next === undefined ? after : next.offset - 1
   }
 
   /** A pass has reached everybody: they all have everything up to this offset. Answers whether another one is due. */
@@ -108,6 +119,11 @@ export class Group {
     if (this.#reads === 0) this.#forget(through)
     this.#isDirty = this.newest > through
     return this.#isDirty
+  }
+
+  #build (start: number, isFor?: (record: Record) => boolean): Payload {
+    const selection = select(this.#waiting, start, this.subscriptions, this.format, WRITE_BYTES, this.newest, isFor)
+    return { ...selection, frame: selection.text === '' ? null : new Frame(selection.text, this.format.encoding) }
   }
 
   #forget (through: number): void {

@@ -1,7 +1,7 @@
 /** Who of the subscribers does not get an event: those whose filter says no, and those it excepts; live and replayed. */
 import t from 'tap'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { TopicEvent } from '../../index.ts'
+import { memoryLog, type TopicEvent } from '../../index.ts'
 import { start } from '../support/server.ts'
 import { subscribe } from '../support/subscriber.ts'
 import { until } from '../support/until.ts'
@@ -219,6 +219,23 @@ await t.test('an excepted connection, id or name does not get it, all others do'
     ['not ann', 'nobody has this name', 'all'],
     ['not ann', 'not the first bob', 'nobody has this name', 'all']
   ])
+})
+
+await t.test('who is excepted from an event that is larger than all that is retained is neither cut nor told of a gap', async (t) => {
+  for (const overflow of ['disconnect', 'skip'] as const) {
+    const { app, origin } = await start(t, (app) => { app.stream('/', { topics: 'n' }) }, { pastelli: { log: memoryLog({ bytes: 1_000 }), overflow } })
+    const excepted = await subscribe(t, origin, '/')
+    const [connection] = app.connections
+    const other = await subscribe(t, origin, '/')
+    app.topics.publish('n', 'x'.repeat(1_000), { except: connection })
+    app.topics.publish('n', 'to all')
+    await other.until('to all')
+    await excepted.until('to all')
+    t.same(excepted.data, ['to all'])
+    t.equal(other.data.length, 2)
+    t.same([excepted.gaps, other.gaps], [[], []], overflow)
+    t.equal(connection?.phase, 'open')
+  }
 })
 
 await t.test('one that was only to others moves the position all the same', async (t) => {

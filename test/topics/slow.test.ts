@@ -106,6 +106,21 @@ for (const [protocol, options] of Object.entries({ 'HTTP/1.1': {}, TLS: { tls: t
   })
 }
 
+t.test('the gap begins where the client was told that it is, also if that was on the way of other topics', async (t) => {
+  const { app, client, connection } = await stall(t, { log: memoryLog({ events: 1 }), overflow: 'skip', heartbeat: 20 })
+  client.resume()
+  for (let n = 1; n <= 5; n++) app.topics.publish('other', n)
+  const told = app.topics.position
+  await client.until(`: heartbeat\nid: ${told}\n`)
+  connection.chunk('data: half ')   // nothing may come in between
+  app.topics.publish('a', '1')
+  app.topics.publish('other', 6)
+  await turn()
+  connection.chunk('of it\n\n')
+  await client.until('event: gap')
+  t.same(seenBy(client).gaps, [{ reason: 'overflow', from: told, to: app.topics.position }])
+})
+
 t.test('cut while the log still has what it missed, a stalled client loses nothing', async (t) => {
   const { app, client, connection, port, witness } = await stall(t, { log: memoryLog({ events: 10_000, bytes: 100_000_000 }) })
   await publish(app, 1, MANY)
