@@ -17,6 +17,8 @@ export class Deadlines {
   #toldAt = 0
   #movedAt = 0
   #taken = 0
+  // Whether nothing waited then: what waits at the next look has for less time than since this one.
+  #wasEmpty = true
 
   /** @param maxAge ms; 0: none. A share of it is random, so that clients that came together do not come back together. */
   start (now: number, maxAge: number): void {
@@ -27,14 +29,16 @@ export class Deadlines {
   /** From now on the client has a new deadline to take what is left. */
   startDraining (now: number): void {
     this.#movedAt = now
+    this.#wasEmpty = false
   }
 
   /** For how long the client has taken nothing of what waits for it, ms. */
   stuckFor ({ queued, taken }: Transport, now: number): number {
-    if (queued === 0 || taken !== this.#taken) {
+    if (queued === 0 || this.#wasEmpty || taken !== this.#taken) {
       this.#taken = taken
       this.#movedAt = now
     }
+    this.#wasEmpty = queued === 0
     return now - this.#movedAt
   }
 
