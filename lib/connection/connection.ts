@@ -393,11 +393,13 @@ export class Connection<State extends object = ConnectionState> extends Sender {
       return
     }
     const { settings } = this.#host
-    const due = transport.probe?.(now, settings.heartbeat) ?? this.deadlines.due(now, stuckFor, this.cursor !== null, settings)
+    const probed = transport.probe?.(now, settings.heartbeat) ?? null
+    if (probed === 'asked') this.#host.clock.heartbeats++
+    // To be asked tells the client nothing of its position.
+    const due = probed === null || probed === 'asked' ? this.deadlines.due(now, stuckFor, this.cursor !== null, settings) : probed
     if (due === 'timeout') this.destroy('timeout')
     else if (due === 'expired' || due === 'client') this.close(due)
     else if (due === 'heartbeat') this.#beat()
-    else if (due === 'asked') this.#host.clock.heartbeats++
     this.cursor?.sweep()
   }
 

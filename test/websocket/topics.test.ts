@@ -22,6 +22,18 @@ await t.test('a route with topics and an empty handler is subscribed, and tells 
   t.match(Buffer.from(value!).toString(), 'data: {"cents":1}', 'by GET it is an event stream')
 })
 
+await t.test('a client that is asked whether it lives is told its position in the same breath', async (t) => {
+  const { app, origin } = await start(t, (app) => { app.stream('/', { topics: 'prices', websocket: {} }) }, { pastelli: { heartbeat: 60_000 } })
+  const socket = await dial(t, { origin }, '/')
+  const position = { id: app.topics.position }
+  t.same(await socket.next(), position)
+  const [connection] = app.connections
+  const now = performance.now()
+  connection?.sweep(now)
+  connection?.sweep(now + 60_000)
+  t.same(await socket.next(), position)
+})
+
 await t.test('a client that comes back goes on where it was, without a gap or a duplicate', async (t) => {
   const { app, origin } = await start(t, (app) => { app.stream('/', { topics: ['a', 'b'], websocket: {} }) })
   const first = await dial(t, { origin }, '/')
