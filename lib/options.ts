@@ -113,6 +113,7 @@ export interface Settings<Request = unknown> extends StreamSettings<Request> {
   /**
    * How long shutdown waits for open streams to end before it cuts them. The same time bounds a stream that was
    * closed and whose client does not take the rest.
+   * Fastify's `pluginTimeout`, 10 s unless the app says otherwise, bounds it too: responses over HTTP/1.1 have nine tenths of that.
    * @default 10000
    */
   drain: number

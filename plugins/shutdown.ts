@@ -4,16 +4,24 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Http2Session } from 'node:http2'
 import { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { drain } from '../lib/connection/drain.ts'
 import { cut, noteSockets } from '../lib/connection/sessions.ts'
 import { kHost, kSockets } from '../lib/symbols.ts'
 
+// How much of the time that it has a preClose hook may take.
+const SHARE = 0.9
+
 function shutdown (fastify: FastifyInstance, _options: object, done: () => void): void {
   const sessions = trackSessions(fastify)
   const spares = trackSpares(fastify)
-  fastify.addHook('preClose', async () => {
+  const { pluginTimeout = 0 } = fastify.initialConfig
+  const { drain: deadline } = fastify[kHost].settings
+  if (pluginTimeout !== 0 && deadline > pluginTimeout) fastify.log.warn({ drain: deadline, pluginTimeout }, 'a shutdown can not take longer than pluginTimeout')
+  let drained: Promise<void> | null = null
+  const end = async () => {
     const release = endBehindAnswers(fastify)
     refuseNewcomers(fastify)
     for (const spare of spares) if (isUnused(spare, fastify)) spare.destroy()
@@ -23,8 +31,21 @@ function shutdown (fastify: FastifyInstance, _options: object, done: () => void)
     for (const session of sessions) cut(session)
     closeIdle(fastify)
     release()
+  }
+  fastify.addHook('preClose', async () => {
+    drained = end()
+    await atMost(drained, pluginTimeout * SHARE)
   })
+  fastify.addHook('onClose', async () => { await drained })
   done()
+}
+
+// A preClose hook that takes longer than `pluginTimeout` makes the close of the app fail. After most of it, Fastify closes the
+// server, which cuts responses over HTTP/1.1 that we have ended and that nobody takes; what else is left has until `drain`.
+async function atMost (drained: Promise<void>, ms: number): Promise<void> {
+  const waiting = new AbortController()
+  const patience = ms === 0 ? drained : delay(ms, undefined, { signal: waiting.signal })
+  await Promise.race([drained, patience]).finally(() => { waiting.abort() })
 }
 
 // A browser that is told 503 never comes back; one that is refused tries again. So listening ends before the first

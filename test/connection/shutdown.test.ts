@@ -67,6 +67,32 @@ await t.test('stalled clients are cut at the deadline', async (t) => {
   t.notOk(stalled.response.complete)
 })
 
+await t.test('a shutdown that takes longer than a hook of Fastify may is no failure', async (t) => {
+  for (const options of [{ pluginTimeout: 500 }, { pluginTimeout: 500, http2: true }]) {
+    const { app, port, origin, lines } = await start(t, (app) => { app.stream('/', () => {}) }, { ...options, pastelli: { drain: 700, maxBuffered: 50_000_000 } })
+    const witness = new Witness(app)
+    if (options.http2 === true) {
+      const session = http2.connect(origin)
+      t.teardown(() => { session.destroy() })
+      session.on('error', () => {})
+      session.request({ ':path': '/' }).on('error', () => {})   // and does not read
+    } else {
+      (await connect(t, port)).get('/').pause()
+    }
+    const connection = await witness.open()
+    while (connection.queued === 0) {
+      connection.event('x'.repeat(100_000))
+      await new Promise(setImmediate)
+    }
+    let stopped = 0
+    app.server.once('close', () => { stopped++ })
+    await app.close()
+    await witness.sees(t, 'shutdown')
+    t.equal(stopped, 1, 'and the server is closed')
+    t.equal(lines('a shutdown can not take longer than pluginTimeout').length, 1, 'the app is told that its deadline can not hold')
+  }
+})
+
 await t.test('a stream that opens while the server shuts down ends at once, properly', async (t) => {
   let resume: () => void = () => {}
   const { app, port } = await start(t, (app) => {
