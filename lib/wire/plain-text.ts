@@ -1,7 +1,6 @@
 /** Nothing but the data of events, as they come: text verbatim, everything else as JSON, one value a line. */
 import { checkFields, encodeData } from './event-stream.ts'
 import type { Format } from './format.ts'
-import { oneLine } from './ndjson.ts'
 
 export const plainText: Format = {
   type: 'text/plain',
@@ -20,5 +19,5 @@ export const plainText: Format = {
 }
 
 function show (text: string, json: boolean): string {
-  return json ? oneLine(text) + '\n' : text
+  return json ? text + '\n' : text
 }

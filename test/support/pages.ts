@@ -71,7 +71,7 @@ export class Page {
   }
 }
 
-/** Headless, with a profile of its own; gone with the test, and every process of it. */
+/** Headless, with a profile of its own, and content with any certificate; gone with the test, and every process of it. */
 export async function openBrowser (t: Test, name: BrowserName): Promise<Browser> {
   if (name === 'Chromium') return await openChromium(t)
   if (name === 'Firefox') return await openFirefox(t)
@@ -80,12 +80,12 @@ export async function openBrowser (t: Test, name: BrowserName): Promise<Browser>
 
 async function openChromium (t: Test): Promise<Browser> {
   const browser = await launchChromium(t)
-  const context = await browser.newContext()
+  const context = await browser.newContext({ ignoreHTTPSErrors: true })
   return async () => new Page(await context.newPage())
 }
 
 async function openFirefox (t: Test): Promise<Browser> {
-  const browser = await launch({ browser: 'firefox', executablePath: locate(FIREFOX), headless: true })
+  const browser = await launch({ browser: 'firefox', executablePath: locate(FIREFOX), headless: true, acceptInsecureCerts: true })
   t.teardown(() => browser.close())
   return async () => new Page(await browser.newPage())
 }
@@ -119,7 +119,7 @@ async function openWebKit (t: Test): Promise<Browser> {
   while (await isReady() === false) if (performance.now() > deadline) throw new Error('WebKitWebDriver does not answer')
   const binary = miniBrowser()
   const { sessionId } = await ask('POST', '/session', {
-    capabilities: { alwaysMatch: { 'webkitgtk:browserOptions': { binary, args: ['--automation'] } } }
+    capabilities: { alwaysMatch: { acceptInsecureCerts: true, 'webkitgtk:browserOptions': { binary, args: ['--automation'] } } }
   }) as { sessionId: string }
   const session = `/session/${sessionId}`
   t.teardown(() => ask('DELETE', session))   // and with it the browser
