@@ -23,13 +23,14 @@ export class Child {
   /**
    * One question at a time.
    * @param limit ms
+   * @param args what JSON can say
    */
-  async ask<Answer> (question: string, limit: number): Promise<Answer> {
+  async ask<Answer> (question: string, limit: number, ...args: unknown[]): Promise<Answer> {
     const over = new AbortController()
     const signal = AbortSignal.any([over.signal, AbortSignal.timeout(limit)])
     const gone = once(this.#process, 'exit', { signal }).then(([code, by]) => { throw new Error(`it ended with ${code ?? by}`) })
     try {
-      this.#process.send(question)
+      this.#process.send({ question, args })
       const [answer] = await Promise.race([once(this.#process, 'message', { signal }), gone]) as [Answer]
       return answer
     } catch (cause) {
@@ -62,9 +63,9 @@ export class Child {
 }
 
 /** In the child: how to answer each question. It ends with its parent, or after `lifetime` ms. */
-export function answer (answers: Record<string, () => unknown>, lifetime: number): void {
-  process.on('message', (question: string) => {
-    void Promise.resolve(answers[question]?.()).then((found) => { process.send?.(found ?? null) })
+export function answer (answers: Record<string, (...args: never[]) => unknown>, lifetime: number): void {
+  process.on('message', ({ question, args }: { question: string, args: never[] }) => {
+    void Promise.resolve(answers[question]?.(...args)).then((found) => { process.send?.(found ?? null) })
   })
   process.on('disconnect', () => { process.exit() })
   setTimeout(() => { process.exit(2) }, lifetime).unref()

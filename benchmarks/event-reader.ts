@@ -1,4 +1,5 @@
 /** What a client makes of an event stream whose data has a sequence number: whether anything is missing, and where it is. */
+import { Recall } from './recall.ts'
 
 /** A run of events, as far as their numbers follow each other; or a gap that the client was told of. */
 type Step = { kind: 'run', first: number, last: number } | { kind: 'gap', reason: string, from: string | null }
@@ -17,10 +18,7 @@ interface Batch {
   rest: string
 }
 
-// What many clients get is read once: the program shall be able to read more than a server can send.
-const REMEMBERED = 8
-
-const remembered: Array<{ bytes: Buffer, batch: Batch }> = []
+const recall = new Recall(parse)
 
 export class EventReader {
   /** The newest position, for `Last-Event-ID`. */
@@ -60,7 +58,7 @@ export class EventReader {
 
   /** Reads what came. Answers when its oldest event was published, ns; 0 if there was none. */
   read (bytes: Buffer): number {
-    const { steps, id, retry, publishedAt, chunks, rest } = this.#rest === '' ? recall(bytes) : parse(this.#rest + bytes.toString('latin1'))
+    const { steps, id, retry, publishedAt, chunks, rest } = this.#rest === '' ? recall.read(bytes) : parse(this.#rest + bytes.toString('latin1'))
     this.#rest = rest
     this.chunks += chunks
     this.lastId = id ?? this.lastId
@@ -83,15 +81,6 @@ export class EventReader {
     this.last = step.last
     this.#follows = true
   }
-}
-
-function recall (bytes: Buffer): Batch {
-  const known = remembered.find((entry) => entry.bytes.equals(bytes))
-  if (known !== undefined) return known.batch
-  const batch = parse(bytes.toString('latin1'))
-  remembered.unshift({ bytes, batch })
-  remembered.length = Math.min(remembered.length, REMEMBERED)
-  return batch
 }
 
 // A block as servers of benchmarks send them: perhaps first the framing of a chunk, then the fields that there are, in order.

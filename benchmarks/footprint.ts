@@ -1,26 +1,22 @@
 /** What an install adds to an app that has Fastify, beside the peers; `--write` puts it into the README. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { broughtBy, describe } from './installed.ts'
+import { QUOTED, row, writeRows } from './readme.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const README = join(ROOT, 'README.md')
 const MODULES = join(ROOT, 'node_modules')
-
-// As the columns of the README's table.
-const PEERS = ['@fastify/sse', 'fastify-sse-v2', 'better-sse']
 
 const { values: { write } } = parseArgs({ options: { write: { type: 'boolean', default: false } } })
 const rows = measure()
 for (const row of rows) console.log(row)
-if (write) writeFileSync(README, rows.reduce(replaceRow, readFileSync(README, 'utf8')))
+if (write) writeRows(rows)
 
 function measure (): string[] {
   const there = broughtBy(join(MODULES, 'fastify'))
-  const columns = [{ folder: ROOT, own: packed() }, ...PEERS.map((name) => ({ folder: join(MODULES, name), own: describe(join(MODULES, name)).bytes }))]
+  const columns = [{ folder: ROOT, own: packed() }, ...QUOTED.map((name) => ({ folder: join(MODULES, name), own: describe(join(MODULES, name)).bytes }))]
     .map(({ folder, own }) => ({ own, added: [...broughtBy(folder)].filter(([place]) => !there.has(place)).map(([, { bytes }]) => bytes) }))
   return [
     row('packages that it adds to Fastify\'s', columns.map(({ added }) => String(added.length + 1))),
@@ -36,15 +32,4 @@ function packed (): number {
 
 function megabytes (bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`
-}
-
-function row (name: string, cells: string[]): string {
-  return `| ${[name, ...cells].join(' | ')} |`
-}
-
-function replaceRow (text: string, row: string): string {
-  const head = row.slice(0, row.indexOf(' | ') + 3)
-  const line = text.split('\n').find((line) => line.startsWith(head))
-  if (line === undefined) throw new Error(`the README has no row ${head}`)
-  return text.replace(line, row)
 }

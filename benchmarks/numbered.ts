@@ -2,7 +2,16 @@
 
 const SIZE = 100
 
-export function numbered (n: number): string {
-  const head = `{"n":${n},"at":${process.hrtime.bigint()},"pad":"`
-  return head + 'x'.repeat(Math.max(0, SIZE - head.length - 2)) + '"}'
+/** JSON of so many bytes, if that is enough for what it says. */
+export function numbered (n: number, size = SIZE): string {
+  return pad(`{"n":${n},"at":${process.hrtime.bigint()},"pad":"`, size)
+}
+
+/** The same without a look at the clock. */
+export function counted (n: number, size: number): string {
+  return pad(`{"n":${n},"pad":"`, size)
+}
+
+function pad (head: string, size: number): string {
+  return head + 'x'.repeat(Math.max(0, size - head.length - 2)) + '"}'
 }

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import fastify from 'fastify'
 import pastelli from '../index.ts'
 import { answer } from './child.ts'
+import { numbered } from './numbered.ts'
 
 /** What has happened so far. */
 export interface Tally {
@@ -94,9 +95,4 @@ function every (ms: number, act: () => void): NodeJS.Timeout {
     due = Math.max(due + ms, performance.now() - ms)
     act()
   }, Math.min(ms, 5))
-}
-
-function numbered (n: number, size: number): string {
-  const head = `{"n":${n},"at":${process.hrtime.bigint()},"pad":"`
-  return head + 'x'.repeat(Math.max(0, size - head.length - 2)) + '"}'
 }

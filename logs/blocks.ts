@@ -82,7 +82,7 @@ export class Blocks {
   }
 
   #keep (block: Block): void {
-    this.#bytes.set(block, block.records.reduce((sum, { size }) => sum + size, 0))
+    this.#bytes.set(block, block.records.reduce((sum, { weight }) => sum + weight, 0))
     this.#kept.unshift(block)
     let bytes = 0
     this.#kept = this.#kept.filter((kept, i) => {

@@ -114,7 +114,7 @@ export class Mirror {
   /** @param entry as the engine names it */
   refuse (err: unknown, entry: string): void {
     const now = performance.now()
-    if (now - this.#refused < REFUSAL_EVERY) return
+    if (this.#followers.size === 0 || now - this.#refused < REFUSAL_EVERY) return
     this.#refused = now
     for (const { watcher } of this.#followers) watcher?.refused(err, entry)
   }

@@ -10,8 +10,8 @@ import { RedisLog } from './redis/redis-log.ts'
 /** What `redisLog` takes. */
 export interface RedisLogOptions extends LogOptions {
   /**
-   * A client of `ioredis`, or a connected one of `redis`. It stays yours: it publishes and reads older events, and its
-   * `duplicate()` makes one more connection for each log that is followed.
+   * A client of `ioredis`, or a connected one of `redis`, or one of either for a cluster. It stays yours: it publishes and reads
+   * older events, and for each log that is followed its `duplicate()`, or that of one of the cluster's nodes, makes one more connection.
    */
   client: RedisClient
 }
@@ -22,12 +22,12 @@ const NAME = { says: 'a text without braces', pattern: /^[^{}]+$/ }
 /**
  * Opens a log in Redis 7 or newer. Its keys begin with the name in braces: `{pastelli}:log` is the stream. Redis trims a
  * hundred events at a time.
- * @throws PST_ERR_OPTION, and what Redis says
+ * @throws PST_ERR_OPTION; PST_ERR_LOG where Redis refuses, or does not answer within `timeout`
  */
 export async function redisLog (options: RedisLogOptions): Promise<Log> {
   const { name, ...settings } = complete('redisLog', options, NAME)
   const prefix = `{${name}}`
-  return await RedisLog.open(lineOf(options.client), {
+  return await RedisLog.open(lineOf(options.client, prefix), {
     ...settings,
     names: { prefix, stream: `${prefix}:log`, epoch: `${prefix}:epoch`, run: `${prefix}:run` }
   })

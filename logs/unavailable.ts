@@ -2,7 +2,8 @@
 import { PST_ERR_LOG } from '../lib/errors.ts'
 
 export function unavailable (err: unknown): Error {
-  const error = new PST_ERR_LOG(err instanceof Error ? err.message : String(err))
+  if (err instanceof PST_ERR_LOG) return err
+  const error = new PST_ERR_LOG(reasonOf(err))
   error.cause = err
   return error
 }
@@ -13,4 +14,11 @@ export function inTime<Value> (answer: Promise<Value>, ms: number): Promise<Valu
     const timer = setTimeout(() => { reject(new PST_ERR_LOG(`no answer within ${ms} ms`)) }, ms)
     answer.then(resolve, (err: unknown) => { reject(unavailable(err)) }).finally(() => { clearTimeout(timer) })
   })
+}
+
+// Where several things have failed, such as all addresses of a name, the error may say nothing of that itself.
+function reasonOf (err: unknown): string {
+  if (!(err instanceof Error)) return String(err)
+  const { errors = [] } = err as { errors?: unknown[] }
+  return [err.message, errors.map(reasonOf).join(', ')].filter((text) => text !== '').join(': ') || err.constructor.name
 }

@@ -62,6 +62,12 @@ export class Record implements Readonly<Draft & StoredEvent> {
     this.size = Buffer.byteLength(this.block)
   }
 
+  /** What it takes in memory, about: who appends from elsewhere may have put much into what is not sent. In bytes, or characters. */
+  get weight (): number {
+    const { block, size, topic, data, except = '', key = '' } = this
+    return size + except.length + key.length + (block === '' ? topic.length + data.length : 0)
+  }
+
   /** As this format has it. */
   as (format: Format): string {
     if (format === eventStream || this.block === '') return this.block

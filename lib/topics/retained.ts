@@ -9,7 +9,7 @@ import { Watermarks } from './watermarks.ts'
 export interface Retention {
   /** @default 10000 */
   events: number
-  /** Of the events as they are sent. @default 4 MiB */
+  /** Of the events as they are sent, with their `key` and `except`. @default 4 MiB */
   bytes: number
   /** ms. @default 300000 */
   age: number
@@ -60,7 +60,7 @@ export class Retained implements Stock {
   add (record: Record, now: number): void {
     this.#head = record.offset
     this.#entries.push({ record, at: now })
-    this.#bytes += record.size
+    this.#bytes += record.weight
     this.#queueOf(record.topic).push(record)
     this.trim(now)
   }
@@ -109,8 +109,8 @@ export class Retained implements Stock {
   }
 
   #drop (record: Record): void {
-    const { topic, offset, size } = record
-    this.#bytes -= size
+    const { topic, offset, weight } = record
+    this.#bytes -= weight
     const queue = this.#byTopic.get(topic) as Queue<Record>
     queue.shift()
     if (queue.length === 0) this.#byTopic.delete(topic)

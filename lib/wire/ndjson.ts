@@ -28,10 +28,18 @@ export const ndjson: Format = {
 
 /** @param json the data */
 function line (json: string, { event, id }: EventOptions): string {
-  if (json.includes('\n')) return line(JSON.stringify(JSON.parse(json)), { event, id })   // as an app's own serialiser may have it
-  if (event === undefined && id === undefined) return escape(json) + '\n'
+  const value = oneLine(json)
+  if (event === undefined && id === undefined) return escape(value) + '\n'
   const head = event === undefined ? '' : `"event":${JSON.stringify(event)},`
-  return escape(`{${head}${id === undefined ? '' : `"id":${JSON.stringify(String(id))},`}"data":${json}}`) + '\n'
+  return escape(`{${head}${id === undefined ? '' : `"id":${JSON.stringify(String(id))},`}"data":${value}}`) + '\n'
+}
+
+/**
+ * JSON without line ends, as an app's own serialiser or another publisher may have it: they can stand between values only, where they say
+ * nothing, and would make two lines of one.
+ */
+export function oneLine (json: string): string {
+  return json.indexOf('\n') === -1 && json.indexOf('\r') === -1 ? json : json.replace(/[\n\r][\t\n\r ]*/g, '')
 }
 
 // They can stand in strings only, where an escape says the same.

@@ -1,6 +1,7 @@
 /** Nothing but the data of events, as they come: text verbatim, everything else as JSON, one value a line. */
 import { checkFields, encodeData } from './event-stream.ts'
 import type { Format } from './format.ts'
+import { oneLine } from './ndjson.ts'
 
 export const plainText: Format = {
   type: 'text/plain',
@@ -19,5 +20,5 @@ export const plainText: Format = {
 }
 
 function show (text: string, json: boolean): string {
-  return json ? text + '\n' : text
+  return json ? oneLine(text) + '\n' : text
 }

@@ -1,9 +1,14 @@
 /** What nodes need of NATS: a stream in its memory, with a subject for each who lives, one to all, and one to each. */
 import type { Exchange, Living, Parcel } from '../nodes/exchange.ts'
+import { inTime } from '../unavailable.ts'
 import type { Info, JetStream, Manager } from './client.ts'
 import { type Ears, hear, listen } from './ears.ts'
 
 const NS = 1e6
+
+// What is asked while the client is not connected is never answered, also when it is connected again: so long that is waited for, ms.
+// The others do not wait longer for a sign of life.
+const PATIENCE = 2_000
 
 // A consumer that nobody has asked for so long is deleted, ns.
 const INACTIVE = 10_000 * NS
@@ -40,7 +45,7 @@ export class NatsExchange implements Exchange<Ears> {
   }
 
   async open (): Promise<Ears> {
-    const { config } = await this.#info()   // without a stream there is nothing to listen to
+    const { config } = await inTime(this.#info(), Math.min(PATIENCE, this.#ttl / 2))   // without a stream there is nothing to listen to
     const age = this.#ttl * NS
     if (config.max_age !== age) await this.#manager.streams.update(this.#name, { ...config, max_age: age, duplicate_window: age } as never)
     const { consumers } = this.#client

@@ -122,7 +122,7 @@ export class NatsLog extends MirroredLog {
       if (Object(err).code !== NOT_FOUND) throw err
       const config = { name, subjects: [name], max_msgs: events, max_age: age * NS, duplicate_window: age * NS, description: makeLife() }
       // Another node may have made it in the meantime.
-      return await streams.add(config as never).catch(() => streams.info(name))
+      return await streams.add(config as never).catch((err: unknown) => streams.info(name).catch(() => { throw err }))
     }
     const life = lifeOf(info)
     const isLost = life === null || (life.epoch === this.epoch && info.state.last_seq < this.#heard)

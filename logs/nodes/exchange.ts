@@ -15,7 +15,7 @@ export interface Parcel { readonly to: string | null, readonly text: string }
 /** One node's means. Whatever it leaves in the engine vanishes by itself some time after the node has died. */
 export interface Exchange<Own extends Closable> {
   /** A connection that hears, from the first look on; a later one goes on where the last one was, as far as that is still there. */
-  open: () => Promise<Own>
+  open: (signal: AbortSignal) => Promise<Own>
   /** Says that this node lives, and how much it has said. */
   look: (own: Own, version: number) => Promise<Living>
   /** What was sent to this node, or to all: also by itself. At most so many ms. */

@@ -76,7 +76,7 @@ class RemoteNode<Own extends Closable> implements OwnNode {
     this.#watcher = watcher
     this.#post = new Post((parcels) => exchange.post(parcels), settings.timeout)
     this.#tail = new Tail({
-      open: () => exchange.open(),
+      open: (signal) => exchange.open(signal),
       look: (own) => exchange.look(own, this.#version),
       found: (living) => { this.#found(living) },
       hear: (own, ms) => exchange.hear(own, ms),
@@ -122,9 +122,12 @@ class RemoteNode<Own extends Closable> implements OwnNode {
     await this.#tail.stop()
     this.#ready.settle()
     if (!wasUp) return   // the engine finds out by itself
+    await inTime(this.#sayGoodbye(), this.#settings.timeout).catch((err: unknown) => { this.#watcher.failed(err) })
+  }
+
+  async #sayGoodbye (): Promise<void> {
     await this.#post.empty()
-    await inTime(this.#exchange.leave([{ to: null, text: encode({ type: 'bye', from: this.id }) }]), this.#settings.timeout)
-      .catch((err: unknown) => { this.#watcher.failed(err) })
+    await this.#exchange.leave([{ to: null, text: encode({ type: 'bye', from: this.id }) }])
   }
 
   // Whoever misses one learns of it at the next look, and asks.

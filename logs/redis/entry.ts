@@ -32,22 +32,26 @@ export function decode (fields: readonly string[]): Draft | null {
   for (let i = 0; i < fields.length; i += 2) {
     if (Object.hasOwn(found, fields[i] as string)) found[fields[i] as keyof Fields] = fields[i + 1]
   }
-  const { epoch, topic, data, json, event, retry, except, key, begins, ends, producer } = found
-  if (epoch !== undefined) return null
-  if (topic === undefined || !isProduced(topic)) checkTopic(topic)
+  const { epoch, topic, data, json, event, retry, except, key } = found
+  if (epoch !== undefined && topic === undefined) return null
+  const isOwn = topic !== undefined && isProduced(topic)
+  if (!isOwn) checkTopic(topic)
   if (data === undefined) throw new PST_ERR_FIELD('data', 'there', 'nothing')
   if (json === '1') JSON.parse(data)   // else a filter that looks at it would fail, each time that it is read
-  if (ends !== undefined && ends !== 'server' && ends !== 'error') throw new PST_ERR_FIELD('ends', '"server" or "error"', ends)
-  return {
+  if (retry !== undefined && !/^\d+$/.test(retry)) throw new PST_ERR_FIELD('retry', 'digits', JSON.stringify(retry.slice(0, 40)))
+  const draft: Draft = {
     topic,
     data,
     json: json === '1',
     event,
     retry: retry === undefined ? undefined : Number(retry),
     except,
-    key,
-    begins: begins === '1' ? true : undefined,
-    ends,
-    producer
+    key
   }
+  return isOwn ? { ...draft, ...marksOf(found) } : draft   // on a topic of the app's they would end its streams, or hide an event
+}
+
+function marksOf ({ begins, ends, producer }: Fields): Pick<Draft, 'begins' | 'ends' | 'producer'> {
+  if (ends !== undefined && ends !== 'server' && ends !== 'error') throw new PST_ERR_FIELD('ends', '"server" or "error"', ends)
+  return { begins: begins === '1' ? true : undefined, ends, producer }
 }

@@ -86,8 +86,8 @@ export class RedisExchange implements Exchange<Line> {
     return await line.send('EXISTS', keyOfNodes(prefix)) === 1
   }
 
-  async open (): Promise<Line> {
-    return await this.#line.open()
+  async open (signal: AbortSignal): Promise<Line> {
+    return await this.#line.open(signal)
   }
 
   async look (own: Line, version: number): Promise<Living> {

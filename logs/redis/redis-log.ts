@@ -6,7 +6,7 @@ import type { Block } from '../blocks.ts'
 import { MirroredLog } from '../mirrored-log.ts'
 import { RemoteNodes } from '../nodes/remote-nodes.ts'
 import { Tail } from '../tail.ts'
-import { unavailable } from '../unavailable.ts'
+import { inTime, unavailable } from '../unavailable.ts'
 import { Appender, makeEpoch, type Names } from './appender.ts'
 import { decode, type Entry } from './entry.ts'
 import { type Line, run } from './line.ts'
@@ -45,7 +45,7 @@ export class RedisLog extends MirroredLog {
   // At how many it was looked what is trimmed; that is done again after so many.
   #looked = 0
   readonly #lookEvery: number
-  // Of an event as it is sent, in bytes: a moving average.
+  // What an event takes, in bytes: a moving average.
   #size = 200
 
   private constructor (line: Line, settings: Settings) {
@@ -60,7 +60,7 @@ export class RedisLog extends MirroredLog {
 
   /**
    * Finds out where the log is, and reads the newest part of it.
-   * @throws what Redis says
+   * @throws PST_ERR_LOG
    */
   static async open (line: Line, settings: Settings): Promise<RedisLog> {
     const log = new RedisLog(line, settings)
@@ -73,14 +73,15 @@ export class RedisLog extends MirroredLog {
   }
 
   async #begin (): Promise<void> {
-    const place = await this.#look(this.#line)
+    const { names, timeout } = this.#settings
+    const place = await inTime(this.#look(this.#line), timeout)
     const [epoch, newest, added] = place
     const { events } = this.#settings.mirror
     const found: Entry[] = []
     while (found.length < events) {
       const from = found.length === 0 ? newest : `(${(found.at(-1) as Entry)[0]}`
       const count = Math.min(MAX_ENTRIES, events - found.length)
-      const entries = entriesOf(await this.#line.send('XREVRANGE', this.#settings.names.stream, from, '-', 'COUNT', String(count)))
+      const entries = entriesOf(await inTime(this.#line.send('XREVRANGE', names.stream, from, '-', 'COUNT', String(count)), timeout))
       found.push(...entries)
       if (entries.length < count) break
     }
@@ -95,7 +96,7 @@ export class RedisLog extends MirroredLog {
 
   protected override listen (): Tail<Line, Look, [Reply, string | null]> {
     return new Tail({
-      open: () => this.#line.open(),
+      open: (signal) => this.#line.open(signal),
       look: (line) => this.#look(line),
       found: (place) => { this.#found(place) },
       hear: (line, ms) => this.#hear(line, ms),
@@ -160,7 +161,7 @@ export class RedisLog extends MirroredLog {
         }
         const record = new Record(this.epoch, offset, draft)
         records.push(record)
-        this.#size += (record.size - this.#size) / 16
+        this.#size += (record.weight - this.#size) / 16
       } catch (err) {
         this.mirror.refuse(err, id)
       }

@@ -1,5 +1,6 @@
 /** Nodes on NATS: what they cost, and what is told of what others send there. */
 import t from 'tap'
+import { NatsExchange } from '../../logs/nats/nats-exchange.ts'
 import { natsLog } from '../../logs/nats.ts'
 import { counted, natsLogs, type Node, node, nodes } from '../support/cluster.ts'
 import { startNats, withoutNats } from '../support/nats.ts'
@@ -82,4 +83,10 @@ await t.test('a NATS that does not say whether there are nodes is asked again, a
   t.match(await one.logged('the other nodes can not be heard'), { err: { code: 'PST_ERR_LOG', message: /insufficient memory/ } })
   streams.add = add
   await one.logged('the other nodes are heard again')
+})
+
+await t.test('a node that asked while it was not connected asks again before the others take it for dead', async (t) => {
+  const silent = { streams: { info: () => new Promise<never>(() => {}) } }
+  const exchange = new NatsExchange({} as never, silent as never, 'log', 'me', 200, 5_000)
+  await t.rejects(exchange.open(), { code: 'PST_ERR_LOG', message: /no answer within 100 ms/ })
 })

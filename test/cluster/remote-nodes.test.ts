@@ -152,6 +152,23 @@ await t.test('not more than some megabytes wait for an engine that does not answ
   await until(() => one.said.has(`${other.id} a`))
 })
 
+await t.test('one that leaves waits for an engine that does not answer as long as for one answer, whatever it has still to say', async (t) => {
+  const { engine, nodes: [other] } = await begin(t, 1) as { engine: Engine, nodes: [Witnessed] }
+  const one = await join(t, engine.nodes(1_500))
+  await acquaint([one, other])
+  let open = () => {}
+  engine.gate = new Promise((resolve) => { open = resolve })
+  const waiting = ['x'.repeat(300_000), 'behind it'].map((body) => t.rejects(one.send(null, body), { code: 'PST_ERR_LOG' }))
+  const began = performance.now()
+  await one.leave()
+  t.ok(performance.now() - began < 2_700, `${performance.now() - began} ms`)
+  t.same(one.states, ['failed'], 'and it is said')
+  open()
+  engine.gate = Promise.resolve()
+  await Promise.all(waiting)
+  await until(() => other.left.length === 1, 'the others find out')
+})
+
 await t.test('a goodbye counts, whatever the engine says a little later', async (t) => {
   const { engine, nodes: [one, other, third] } = await begin(t, 3) as { engine: Engine, nodes: [Witnessed, Witnessed, Witnessed] }
   third.set('a', '1')

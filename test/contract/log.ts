@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import type { Test } from 'tap'
 import type { Batch, Draft } from '../../index.ts'
 import { formatPosition, parsePosition } from '../../lib/topics/position.ts'
+import { producedTopic } from '../../lib/topics/produced.ts'
 import { until } from '../support/until.ts'
 import { play, scenarios } from './readers.ts'
 import { begin, draft, follow, idsOf, offsetOf, once, type Open, overrun, readFrom } from './scene.ts'
@@ -15,6 +16,9 @@ import { begin, draft, follow, idsOf, offsetOf, once, type Open, overrun, readFr
 const SEED = Number(process.env.PASTELLI_FUZZ_SEED ?? Date.now() % 2 ** 31)
 
 const FEW = 10
+
+// Of these alone is told where they begin and end.
+const PRODUCED = producedTopic('route', 'key')
 
 // What an engine may take for something else: wildcards and separators of its own, what JavaScript's objects have.
 const ODD_TOPICS = [
@@ -239,12 +243,12 @@ export function logContract (t: Test, open: Open, runs = 300): void {
     const { log, heard } = await begin(t, open)
     const extras: Array<Partial<Draft>> = [
       {}, { event: '' }, { event: 'grüezi: 🎨' }, { retry: 0 }, { retry: 2 ** 53 - 1 }, { except: '' }, { except: 'some\nbody' }, { key: '' }, { key: 'grüezi\0\n' },
-      { begins: true }, { ends: 'server' }, { data: '{}', json: true, event: 'error', ends: 'error' },
+      { topic: PRODUCED, begins: true }, { topic: PRODUCED, ends: 'server' }, { topic: PRODUCED, data: '{}', json: true, event: 'error', ends: 'error' },
       { topic: 'b', data: '{}', json: true, event: 'e', retry: 1, except: 'x', key: 'k' }
     ]
     for (const extra of extras) await log.append({ ...draft('a'), ...extra })
     await until(() => heard.length === extras.length, 'all were heard')
-    const { records } = await readFrom(log, ['a', 'b'], 0) as Batch
+    const { records } = await readFrom(log, ['a', 'b', PRODUCED], 0) as Batch
     const none = { event: undefined, retry: undefined, except: undefined, key: undefined, begins: undefined, ends: undefined }
     for (const found of [heard, records]) {
       const fields = found.map(({ topic, data, json, event, retry, except, key, begins, ends }) => ({ topic, data, json, event, retry, except, key, begins, ends }))

@@ -84,10 +84,13 @@ function pub (message: string, headers = ''): string {
   return `HPUB pastelli answer ${head.length} ${head.length + size}\r\n${head}${message}\r\n`
 }
 
-/** A folder in which pastelli is installed and Fastify is not; gone with the test. */
+/** A folder in which pastelli is installed and Fastify is not, whatever is in those above; gone with the test. */
 async function workshop (t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'pastelli-worker-'))
   t.teardown(() => rm(folder, { recursive: true }))
+  await writeFile(join(folder, 'package.json'), '{}')
+  await mkdir(join(folder, 'node_modules/fastify'), { recursive: true })
+  await writeFile(join(folder, 'node_modules/fastify/package.json'), '{ "exports": {} }')
   for (const part of ['package.json', 'dist/lib', 'dist/logs']) await cp(join(ROOT, part), join(folder, 'node_modules/pastelli', part), { recursive: true })
   for (const name of ['@fastify/error', 'ioredis', '@nats-io/jetstream', '@nats-io/transport-node']) {
     const link = join(folder, 'node_modules', name)
@@ -101,7 +104,7 @@ async function workshop (t: Test): Promise<string> {
 async function work (t: Test, program: string): Promise<void> {
   const file = join(await workshop(t), 'worker.mjs')
   await writeFile(file, `${program}\nawait import('fastify').catch(({ code }) => { console.log(code) })\n`)
-  t.equal(await ended(t, spawn(process.execPath, [file])), 'ERR_MODULE_NOT_FOUND\n')
+  t.equal(await ended(t, spawn(process.execPath, [file])), 'ERR_PACKAGE_PATH_NOT_EXPORTED\n')
 }
 
 await t.test('the worker of the document publishes to Redis where there is no Fastify, and ends by itself', withRedis, async (t) => {
@@ -184,6 +187,24 @@ await t.test('a record has the fields that the document has, in Redis and in NAT
     t.notMatch(we.text, 'tick 42')
   }
   t.same([...server.lines(LEFT_OUT), ...other.lines(LEFT_OUT)], [])
+})
+
+await t.test('what is Pastelli\'s own of a resumable stream counts for nothing on a topic of the app\'s', { skip: withRedis.skip || withNats.skip }, async (t) => {
+  const { redis, ...server } = await onRedis(t)
+  const { nats, ...other } = await onNats(t)
+  const own = { epoch: 'x', producer: 'a worker', begins: '1', ends: 'server' }
+  const clients = await Promise.all([server.origin, other.origin].map((origin) => subscribe(t, origin, '/')))
+  await redis.cli('XADD', STREAM, '*', 'topic', 'prices', 'data', 'one', ...Object.entries(own).flat())
+  await redis.cli('XADD', STREAM, '*', 'topic', 'prices', 'data', 'two', 'retry', '')
+  await redis.cli('XADD', STREAM, '*', 'topic', 'prices', 'data', 'three')
+  const messages = [{ data: 'one', ...own }, { data: 'three', ends: 'error', producer: '' }].map((fields) => pub(JSON.stringify({ topic: 'prices', ...fields })))
+  await say(t, nats, `CONNECT {}\r\nSUB answer 1\r\n${messages.join('')}`, /"seq":2/)
+  for (const client of clients) {
+    await client.count(2)
+    t.same(client.data, ['one', 'three'])
+    t.notOk(client.isEnded)
+  }
+  t.equal((await server.logged(LEFT_OUT)).err?.code, 'PST_ERR_FIELD', 'no digits are no delay')
 })
 
 await t.test('what can not be an event is told by the nodes, with where it is', { skip: withRedis.skip || withNats.skip }, async (t) => {

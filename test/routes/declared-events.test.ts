@@ -96,7 +96,7 @@ t.test('the instance\'s own serializer compiler is used, and shared schemas are 
   })
   t.equal((await app.inject('/shared')).body, 'event: tick\ndata: {"at":1}\n\n')
   t.equal((await app.inject('/own')).body, 'event: tick\ndata: {\ndata:  "at": 1\ndata: }\n\n', 'which may use lines')
-  t.equal((await app.inject({ url: '/own', headers: { accept: 'application/jsonl' } })).body, '{"event":"tick","data":{"at":1}}\n', 'but a line is one value')
+  t.equal((await app.inject({ url: '/own', headers: { accept: 'application/jsonl' } })).body, '{"event":"tick","data":{"at": 1}}\n', 'but a line is one value')
   t.same(compiled, [tick], 'compiled once')
 })
 

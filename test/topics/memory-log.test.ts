@@ -53,6 +53,15 @@ t.test('as many events are retained as it is told, of all topics together', asyn
   t.equal(log.isTrimmed(['b'], 0), false, 'nor who has no use for it')
 })
 
+t.test('what is not sent counts as well where it is large', async (t) => {
+  const large = 'x'.repeat(500)
+  for (const more of [{ except: large }, { key: large }, { topic: `a${large}`, producer: 'p' }, { topic: '\x01', producer: 'p', data: large }]) {
+    const { log } = new Scene({ ...UNBOUNDED, bytes: 1_100 })
+    for (let n = 0; n < 5; n++) void log.append({ ...draft('a'), ...more, ...more.key !== undefined && { key: `${n}${large}` } })
+    t.equal(log.stock.events, 2, Object.keys(more).join())
+  }
+})
+
 t.test('the bytes of what is retained are bounded: those of the blocks, in UTF-8', async (t) => {
   const size = sizeOf('ü'.repeat(50))
   t.ok(size > 100)
@@ -155,7 +164,7 @@ t.test('whatever is appended, read and waited for, it is the longest newest part
     const times: number[] = []
     const isRetained = ({ offset }: Record) => {
       const newer = heard.slice(offset - 1)
-      return newer.length <= bounds.events && sum(newer) <= bounds.bytes && scene.now - (times[offset - 1] as number) <= bounds.age
+      return newer.length <= bounds.events && newer.reduce((total, { weight }) => total + weight, 0) <= bounds.bytes && scene.now - (times[offset - 1] as number) <= bounds.age
     }
     for (const step of steps) {
       if ('wait' in step) {

@@ -64,3 +64,11 @@ t.test('its content types', async (t) => {
   for (const type of ['application/x-ndjson', 'application/x-ndjson; charset=utf-8', 'APPLICATION/JSONL ;x', 'application/ndjson', 'application/jsonlines']) t.ok(isOfFormat(type, ndjson), type)
   for (const type of ['application/json', 'application/x-ndjson2', 'text/x-ndjson', '', undefined, 7]) t.notOk(isOfFormat(type, ndjson), String(type))
 })
+
+t.test('JSON that somebody has laid out on several lines comes on one, whatever ends them', async (t) => {
+  for (const data of ['[1,\n{"event":"forged"}\n]', '[1,\r{"event":"forged"}\r]', '\r\n[1,\r\n\t{"event":"forged"}]\n\n']) {
+    t.equal(ndjson.encodeStored({ data, json: true }), '[1,{"event":"forged"}]\n')
+    t.equal(ndjson.encodeStored({ data, json: true, id: 'e:1' }), '{"id":"e:1","data":[1,{"event":"forged"}]}\n')
+  }
+  t.equal(ndjson.encodeStored({ data: '[\n  12345678901234567890, 1.0\n]', json: true }), '[12345678901234567890, 1.0]\n', 'numbers stay as they are')
+})

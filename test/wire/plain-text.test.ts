@@ -6,6 +6,11 @@ t.test('text goes out verbatim, and nothing between two', async (t) => {
   for (const text of ['', 'hallo!', ' two\r\nlines\n', 'data: x\n\n', 'a\0b', 'grüezi 🎨', '{"is":"text"}']) t.equal(plainText.encode(text), text)
 })
 
+t.test('JSON that somebody has laid out on several lines comes on one', async (t) => {
+  for (const data of ['[\n  1,\n  2\n]', '[\r1,\r2]', '\r\n[1,\r\n\t2]\n\n']) t.equal(plainText.encodeStored({ data, json: true }), '[1,2]\n')
+  t.equal(plainText.encodeStored({ data: 'a\r\nb\n', json: false }), 'a\r\nb\n', 'text stays as it is')
+})
+
 t.test('anything else is JSON, on a line of its own', async (t) => {
   for (const data of [null, 0, false, [], [1, 'two'], { text: 'hallo!' }, 'text'.split('')]) t.equal(plainText.encode(data), JSON.stringify(data) + '\n')
 })
