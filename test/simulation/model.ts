@@ -82,7 +82,7 @@ export class ModelLog {
   append (topic: string, data: string, except: string | undefined, at: number): Entry {
     const offset = ++this.head
     const id = this.position(offset)
-    const entry = { offset, id, topic, data, except, size: Buffer.byteLength(`id: ${id}\ndata: ${data}\n\n`), at }
+    const entry = { offset, id, topic, data, except, size: Buffer.byteLength(`id: ${id}\ndata: ${data}\n\n`) + (except?.length ?? 0), at }
     this.entries.push(entry)
     this.#bytes += entry.size
     this.trim(at)
