@@ -47,8 +47,12 @@ export const CHARTS: readonly Chart[] = [
   }
 ]
 
+/** In the unit of the axis. */
+interface Bar { median: number, least: number, most: number, label: string }
+
 const WIDTH = 860
 const BAR = 15
+const THICK = 13
 const GAP = 14
 const PAPER = '#fffaf2'
 const INK = '#4b4453'
@@ -64,7 +68,6 @@ export function draw (results: Results, { title, bars, format }: Chart): string 
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height })
   chart.setOption({
     backgroundColor: PAPER,
-    color: COLORS,
     animation: false,
     textStyle: { color: INK, fontFamily: 'sans-serif', fontSize: 13 },
     title: { text: title, left: 16, top: 12, textStyle: { color: INK, fontSize: 16 } },
@@ -72,9 +75,13 @@ export function draw (results: Results, { title, bars, format }: Chart): string 
     grid: { left: 120, right: 60, top: 72, bottom: 28 },
     xAxis: { type: 'value', axisLabel: { color: INK }, splitLine: { lineStyle: { color: LINE } } },
     yAxis: { type: 'category', inverse: true, data: peers, axisLabel: { color: INK, fontSize: 13 }, axisTick: { show: false }, axisLine: { lineStyle: { color: LINE } } },
-    series: shown.map(({ name, test, figure }) => {
-      const found = peers.map((peer) => summary(results.runs, test, peer, figure))
-      return { name, type: 'bar' as const, barWidth: BAR - 2, barGap: '15%', data: found.map((summary) => barOf(summary, format)) }
+    series: shown.flatMap(({ name, test, figure }, place): echarts.SeriesOption[] => {
+      const bars = peers.map((peer) => barOf(summary(results.runs, test, peer, figure), format))
+      const offset = (place - (shown.length - 1) / 2) * BAR
+      return [
+        { name, type: 'bar', barWidth: THICK, barGap: `${(BAR / THICK - 1) * 100}%`, itemStyle: { color: COLORS[place], borderRadius: [0, 4, 4, 0] }, data: bars.map(({ median }) => median) },
+        { type: 'custom', z: 3, data: bars.map(({ most }, i) => [most, i]), renderItem: ({ dataIndex: i }, { coord }) => spreadOf(bars[i] as Bar, (x) => coord?.([x, i]) ?? [], offset) }
+      ]
     })
   })
   const svg = chart.renderToSVGString()
@@ -82,9 +89,22 @@ export function draw (results: Results, { title, bars, format }: Chart): string 
   return svg
 }
 
-function barOf (found: Summary | undefined, format: Format): object {
-  if (found === undefined) return { value: 0, label: { show: true, position: 'right', formatter: '✗', color: INK } }
-  // As the axis counts: in the unit that the format has.
-  const value = Number(format(found.median))
-  return { value, itemStyle: { borderRadius: [0, 4, 4, 0] }, label: { show: true, position: 'right', formatter: format(found.median), color: INK, fontSize: 11 } }
+function barOf (found: Summary | undefined, format: Format): Bar {
+  if (found === undefined) return { median: 0, least: 0, most: 0, label: '✗' }
+  const [median, least, most] = [found.median, found.least, found.most].map((value) => Number(format(value))) as [number, number, number]
+  return { median, least, most, label: format(found.median) }
+}
+
+/** A line from the lowest to the highest, and the median behind it. */
+function spreadOf ({ least, most, label }: Bar, placeOf: (x: number) => number[], offset: number): echarts.CustomSeriesRenderItemReturn {
+  const [from = 0] = placeOf(least)
+  const [to = 0, middle = 0] = placeOf(most)
+  const y = middle + offset
+  return {
+    type: 'group',
+    children: [
+      { type: 'line', shape: { x1: from, y1: y, x2: to, y2: y }, style: { stroke: INK, lineWidth: from === to ? 0 : 1.5, opacity: 0.6 } },
+      { type: 'text', style: { text: label, x: to + 6, y, verticalAlign: 'middle', fill: INK, fontSize: 11 } }
+    ]
+  }
 }
