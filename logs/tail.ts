@@ -19,7 +19,7 @@ export interface Listener<Own extends Closable, Place, News> {
 
 // A connection is waited on so long, then asked again; and given up if it says nothing for so much longer.
 const WAIT = 5_000
-const PATIENCE = 3_000
+export const PATIENCE = 3_000
 
 export class Tail<Own extends Closable, Place, News> {
   readonly #listener: Listener<Own, Place, News>

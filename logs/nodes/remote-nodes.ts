@@ -3,7 +3,7 @@ import { checkSaid, type Nodes, type NodeWatcher, type OwnNode } from '../../lib
 import { defer } from '../../lib/connection/deferred.ts'
 import { makeId } from '../../lib/connection/id.ts'
 import { PST_ERR_LOG } from '../../lib/errors.ts'
-import { type Closable, Tail } from '../tail.ts'
+import { type Closable, PATIENCE, Tail } from '../tail.ts'
 import { inTime, unavailable } from '../unavailable.ts'
 import type { Exchange, Living } from './exchange.ts'
 import { type Change, decode, encode, type Message, sizeOf } from './message.ts'
@@ -89,7 +89,7 @@ class RemoteNode<Own extends Closable> implements OwnNode {
         watcher.failed(unavailable(err))
       },
       recovered: () => { watcher.recovered() }
-    }, Math.ceil(settings.ttl / BEATS))
+    }, Math.ceil(settings.ttl / BEATS), Math.min(PATIENCE, settings.ttl / 2))
   }
 
   get alive (): readonly string[] {

@@ -17,10 +17,17 @@ class Engine {
   loses: (parcel: Parcel) => boolean = () => false
   /** What each post waits for; a failure is that of the post. */
   gate: Promise<void> = Promise.resolve()
+  /** What the look of a node waits for. */
+  door: (id: string) => Promise<void> = async () => {}
   posts = 0
 
   nodes (timeout = 1_000): RemoteNodes<{ close: () => void }> {
     return new RemoteNodes({ ttl: TTL, timeout }, (id) => this.#exchange(id), async () => this.#living.size !== 0)
+  }
+
+  /** It forgets who lives. */
+  empty (): void {
+    this.#living.clear()
   }
 
   /** As if it had come from a node. */
@@ -46,6 +53,7 @@ class Engine {
     return {
       open: async () => ({ close () {} }),
       look: async (_own, version): Promise<Living> => {
+        await this.door(id)
         const now = performance.now()
         const isKnown = (this.#living.get(id)?.till ?? 0) > now
         this.#living.set(id, { version, till: now + TTL })
@@ -150,6 +158,20 @@ await t.test('not more than some megabytes wait for an engine that does not answ
   await Promise.all(sent)
   other.set('a', '1')
   await until(() => one.said.has(`${other.id} a`))
+})
+
+await t.test('one whose question is never answered asks again before the others take it for dead', async (t) => {
+  const { engine, nodes: [one, other] } = await begin(t, 2) as { engine: Engine, nodes: [Witnessed, Witnessed] }
+  let isStuck = false
+  engine.door = async (id) => {
+    if (id !== other.id || isStuck) return
+    isStuck = true
+    await new Promise(() => {})
+  }
+  await until(() => isStuck, 'it has asked')
+  engine.empty()
+  await until(() => other.states.includes('recovered'), 'it is answered again')
+  t.same([one.left, one.alive.length], [[], 2])
 })
 
 await t.test('one that leaves waits for an engine that does not answer as long as for one answer, whatever it has still to say', async (t) => {
