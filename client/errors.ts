@@ -6,7 +6,7 @@
  * - `PST_ERR_CUT`: the WebSocket closed; see `closeCode`
  * - `PST_ERR_SILENT`: nothing came for `heartbeatTimeout`
  * - `PST_ERR_BODY`: the body can't be sent a second time
- * - `PST_ERR_OVERFLOW`: events that nobody reads came over a WebSocket without ids, so that they can't be had later
+ * - `PST_ERR_OVERFLOW`: events that nobody reads came over a WebSocket without ids, so that they can't be had later; or one that is larger than 64 Mi characters
  * - `PST_ERR_OPTION`: an option that can't be had here
  */
 export type StreamErrorCode = 'PST_ERR_REFUSED' | 'PST_ERR_NO_STREAM' | 'PST_ERR_CUT' | 'PST_ERR_SILENT' | 'PST_ERR_BODY' | 'PST_ERR_OVERFLOW' | 'PST_ERR_OPTION'
