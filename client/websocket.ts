@@ -66,10 +66,10 @@ function read (message: unknown, link: Link): void {
   const content = typeof message === 'string' ? parseJson(message) : null
   const { id, event = 'message', retry, data } = (content ?? {}) as Message
   const isEvent = data !== undefined
-  if (typeof retry === 'number') link.delayed(retry)
+  if (typeof retry === 'number' && retry >= 0) link.delayed(retry)
   if (typeof id === 'string') link.moved(id)
   if (isEvent) {
-    link.received(String(event), () => data, typeof id === 'string' ? id : undefined)
+    link.received(typeof event === 'string' ? event : 'message', () => data, typeof id === 'string' ? id : undefined)
   } else if (typeof id === 'string') {
     link.beats()   // a position alone: the server tells it again with every heartbeat
   } else if (typeof retry !== 'number') {
