@@ -1,5 +1,5 @@
 /** What Pastelli promises, as each client has it. */
-import { type Case, events, eventually, message, newest, ownServer, type Scene, type Section, type Seen, states, toEnd } from '../case.ts'
+import { type Case, events, eventually, message, newest, ownServer, type Section, type Seen, states, toEnd } from '../case.ts'
 
 const LINES = ['a\nb', 'a\rb', 'a\r\nb', '\n', 'a\n\n\nb\n', 'event: forged\n\ndata: forged', '\u2028', '\ufeff', ': a', ' a', '']
 const EPOCH = /[^:"]+:\d+/g
@@ -168,14 +168,14 @@ export const pastelli: Section = {
     {
       name: 'a server that closes and comes back is found again, and tells of the gap',
       play: async (scene) => {
-        const setup = (app: Parameters<NonNullable<Case['serve']>>[0]) => { app.stream('/', { topics: 'a' }) }
-        const first = await ownServer(scene, setup, { pastelli: { retry: 10 } })
+        const start = async (port?: number) => await ownServer(scene, (app) => { app.stream('/', { topics: 'a' }) }, { pastelli: { retry: 10 } }, port)
+        const first = await start()
         const source = await scene.client.open(first.origin + '/', { types: ['gap'] })
         await source.count(1, 'open')
         first.app.topics.publish('a', 1)
         await source.count(1, 'message')
         await first.app.close()
-        const second = await startAgain(scene, setup, first.port)
+        const second = await start(first.port)
         await source.count(1, 'gap')
         second.app.topics.publish('a', 2)
         await source.count(2, 'message')
@@ -189,8 +189,6 @@ export const pastelli: Section = {
 }
 
 const data = (seen: readonly Seen[]) => seen.map(([, data]) => data)
-
-const startAgain = async (scene: Scene, setup: (app: Parameters<NonNullable<Case['serve']>>[0]) => unknown, port: number) => await ownServer(scene, setup, { pastelli: { retry: 10 } }, port)
 
 function beforeItsFirstEvent (name: string, options: { heartbeatEvent?: string }, topic: string, deviations: Case['deviations'] = {}): Case {
   return {

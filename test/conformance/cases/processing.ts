@@ -1,4 +1,5 @@
 /** Which responses are streams, which end it for good, and how it comes back. */
+import type { FastifyInstance } from 'fastify'
 import { andClose, answers, bytes, type Case, type Deviations, END, events, message, newest, ownServer, type Section, states, toEnd } from '../case.ts'
 
 const CONTENT_TYPES = ['text/event-stream', 'text/event-stream;', 'text/event-stream; charset=utf-8', 'text/event-stream;charset=windows-1251', 'text/event-stream; foo=bar', 'TEXT/Event-Stream']
@@ -96,7 +97,7 @@ export const processing: Section = {
     {
       name: 'one whose connects are refused goes on to try',
       play: async (scene) => {
-        const setup = (text: string) => (app: Parameters<NonNullable<Case['serve']>>[0]) => { app.stream('/', (_request, reply) => { reply.chunk(text) }) }
+        const setup = (text: string) => (app: FastifyInstance) => { app.stream('/', (_request, reply) => { reply.chunk(text) }) }
         const { app, origin, port } = await ownServer(scene, setup('data: 1\n\n'), { pastelli: { retry: 5 } })
         const source = await scene.client.open(origin + '/')
         await source.count(1, 'message')
