@@ -14,6 +14,8 @@ export interface SocketOptions {
   tls?: boolean
   /** Offered over TLS; default: nothing. */
   alpn?: string[]
+  /** Does not end its own half when the other side has ended. */
+  allowHalfOpen?: boolean
 }
 
 export class RawClient {
@@ -127,6 +129,18 @@ export class RawClient {
     return this
   }
 
+  /** FIN of TCP: over TLS without the word that it ends. */
+  vanish (): this {
+    this.#tcp.destroy()
+    return this
+  }
+
+  /** Writes below TLS. */
+  writeBelow (bytes: string | Uint8Array): this {
+    this.#tcp.write(bytes)
+    return this
+  }
+
   /** RST. */
   reset (): this {
     this.#tcp.resetAndDestroy()
@@ -136,7 +150,7 @@ export class RawClient {
 
 /** Connects; the connection goes away with the test. */
 export async function connect (t: Test, port: number, options: SocketOptions = {}): Promise<RawClient> {
-  const tcp = net.connect({ host: options.host ?? '127.0.0.1', port, noDelay: true, ...options.localAddress && { localAddress: options.localAddress } })
+  const tcp = net.connect({ host: options.host ?? '127.0.0.1', port, noDelay: true, allowHalfOpen: options.allowHalfOpen ?? false, ...options.localAddress && { localAddress: options.localAddress } })
   t.teardown(() => { tcp.destroy() })
   await once(tcp, 'connect')
   if (options.tls !== true) return new RawClient(tcp)

@@ -29,14 +29,29 @@ export class Witness {
   async sees (t: Test, reason: CloseReason): Promise<void> {
     await until(() => this.opened.length > 0 && this.closed.length >= this.opened.length, `the registry reports a close (${reason})`)
     t.same(this.closed.map((ending) => ending.reason), this.opened.map(() => reason), `the registry says "${reason}", once`)
-    for (const connection of this.opened) {
-      t.equal(await connection.closed, reason, 'so does the promise')
-      t.ok(connection.signal.aborted, 'the signal is aborted')
-      t.equal(connection.signal.reason, reason, 'with the reason')
-      t.equal(connection.phase, 'closed')
-      t.equal(connection.chunk('late'), false, 'and sends answer false')
-      t.equal(this.#app.connections.get(connection.id), undefined, 'the registry has forgotten it')
-    }
+    await this.#agree(t)
     t.equal(this.#app.connections.counts[reason], this.opened.length, 'it is counted')
+  }
+
+  /** The same where reasons differ, in the order of opening. */
+  async seesEach (t: Test, reasons: readonly CloseReason[]): Promise<void> {
+    await until(() => this.closed.length >= reasons.length, `the registry reports ${reasons.length} closes, not ${JSON.stringify(this.closed.map(({ reason }) => reason))}`)
+    const told = this.opened.map((opened) => this.closed.filter(({ connection }) => connection === opened).map(({ reason }) => reason))
+    t.same(told, reasons.map((reason) => [reason]), 'the registry says so, once each')
+    await this.#agree(t)
+  }
+
+  // Whoever is asked says what the registry has said.
+  async #agree (t: Test): Promise<void> {
+    const said = this.closed.map(async ({ connection }) => ({
+      promise: await connection.closed,
+      signal: connection.signal.aborted,
+      why: connection.signal.reason,
+      phase: connection.phase,
+      send: connection.chunk('late'),
+      known: this.#app.connections.get(connection.id) !== undefined
+    }))
+    const expected = this.closed.map(({ reason }) => ({ promise: reason, signal: true, why: reason, phase: 'closed', send: false, known: false }))
+    t.same(await Promise.all(said), expected, 'promise, signal and phase say the same, sends answer false, and the registry has forgotten it')
   }
 }
