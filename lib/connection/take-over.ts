@@ -11,6 +11,7 @@ import { isThenable } from '../thenable.ts'
 import { carry, carryBehind, cut, type RawResponse } from './carry.ts'
 import { compressed } from './coding.ts'
 import type { Connection } from './connection.ts'
+import { onceClosed } from './departures.ts'
 import { encode, type HeadOfReply, setStreamHeaders } from './head.ts'
 import type { Log } from './host.ts'
 import type { Opening } from './opening.ts'
@@ -332,8 +333,7 @@ export class TakeOver extends EventEmitter implements Opening {
       gone()
     } else if (raw.socket === null) {
       const { socket } = request.raw
-      socket.once('close', gone)
-      void connection.closed.then(() => { socket.removeListener('close', gone) })
+      void connection.closed.then(onceClosed(socket, gone))
       if (socket.destroyed) gone()
     }
   }
