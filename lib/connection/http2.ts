@@ -1,7 +1,6 @@
 /** HTTP/2: one stream of a session, which frames what it is given. The head is out. */
 import { constants, type Http2Session, type ServerHttp2Stream } from 'node:http2'
 import { Hearing } from './hearing.ts'
-import type { CloseReason } from './reasons.ts'
 import { cut } from './sessions.ts'
 import type { Transport } from './transport.ts'
 import { Written } from './written.ts'
@@ -23,10 +22,10 @@ export class Http2Transport extends Written<ServerHttp2Stream> implements Transp
   }
 
   // A stream that is reset stays on its session, which nobody may hear any more.
-  destroy (reason: CloseReason): void {
+  destroy (): void {
     const session = this.#session
     this.target.close(constants.NGHTTP2_INTERNAL_ERROR)
-    if (session === null || reason !== 'timeout') return
+    if (session === null) return
     if (this.#isGone) setTimeout(() => { cut(session) }, UNTIL_ALL_KNOW).unref()
     else Hearing.of(session, performance.now()).doubt()
   }
