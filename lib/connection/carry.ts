@@ -23,6 +23,7 @@ export function carry (raw: RawResponse, open: (transport: PlainTransport) => vo
     open(new ResponseTransport(flushHead(raw), () => { raw.end() }, () => { cut(raw) }))
     return
   }
+  readOn(raw)
   markStreaming(socket)
   if (canFrame(raw)) openFramed(raw, socket, open)
   else openPlain(raw, socket, open)
@@ -31,13 +32,31 @@ export function carry (raw: RawResponse, open: (transport: PlainTransport) => vo
 /** Ends at the hands of somebody else: behind what a hook put before the response, or with trailers. */
 export function carryBehind (destination: Writable, raw: RawResponse, end: () => void): PlainTransport {
   if (destination as unknown === raw) flushHead(raw)
+  if (!(raw instanceof Http2ServerResponse) && raw.req.socket instanceof Socket) {
+    const { socket } = raw.req
+    readOn(raw)
+    markStreaming(socket)
+    raw.once('close', () => { unmarkStreaming(socket) })
+  }
   return new ResponseTransport(destination, end, () => { cut(raw) })
 }
 
 /** So that the client can tell it from a proper end: `destroy` of HTTP/2 says that there was no error. */
 export function cut (raw: RawResponse): void {
-  if (raw instanceof Http2ServerResponse) raw.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
-  else raw.destroy()
+  if (raw instanceof Http2ServerResponse) {
+    raw.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    return
+  }
+  // One that waits in a pipeline is cut in its turn. Node 24 would leave its client, and what is asked for behind it, waiting.
+  if (raw.socket === null) raw.once('socket', (socket: Socket) => { socket.destroy() })
+  raw.destroy()
+}
+
+// Nobody reads the body of a GET. Unread, it would keep Node from reading on, and so from seeing that the client leaves.
+// One without a body is left alone: Fastify's onRequestAbort waits for its close, which comes at once when it is read.
+function readOn ({ req }: ServerResponse<IncomingMessage>): void {
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = req.headers
+  if (req.method === 'GET' && (length !== '0' || coding !== undefined) && req.readableFlowing === null) req.resume()
 }
 
 // HTTP/1.0 has no chunks, a pipelined response that waits for its turn no socket yet.
