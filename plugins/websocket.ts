@@ -1,5 +1,6 @@
 /** WebSockets: @fastify/websocket upgrades them, and Pastelli says with which subprotocol and how they end. */
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import websocket, { type WebSocket } from '@fastify/websocket'
@@ -59,7 +60,39 @@ async function register (fastify: FastifyInstance, { maxPayload }: Readonly<WebS
   const handlers = new WeakMap<RouteOptions, RouteOptions['handler']>()
   fastify.addHook('onRoute', (route) => { handlers.set(route, route.handler) })
   await fastify.register(websocket, { options: { maxPayload, perMessageDeflate: false }, preClose: (done) => { done() } })
+  guardUpgrades(fastify.server)
   fastify.addHook('onRoute', (route) => { answerOthers(route, handlers.get(route) as RouteOptions['handler']) })
+}
+
+// Node's parser lets go of the socket, and until somebody upgrades it nobody reads it, nor sees its client leave.
+function guardUpgrades (server: Server): void {
+  for (const listener of server.listeners('upgrade')) {
+    server.removeListener('upgrade', listener as () => void)
+    server.on('upgrade', (request, socket, head) => {
+      if (isBusy(request, socket)) {
+        socket.destroy()
+        return
+      }
+      const { bytesWritten } = socket as Socket
+      listener.call(server, request, socket, head)
+      // What Fastify answers before it has found a route, such as a path that is none, is followed by no hook.
+      const isAnswered = (socket as Socket).bytesWritten !== bytesWritten && socket.readableFlowing === null
+      if (isAnswered) (socket as Socket).destroySoon()
+    })
+  }
+}
+
+// Whether an answer that was asked for before is still to come over the socket. A client waits for it before it asks for
+// an upgrade: one that does not has left what it asked for.
+function isBusy (request: IncomingMessage, socket: Duplex): boolean {
+  const response = new ServerResponse(request)
+  try {
+    response.assignSocket(socket as Socket)
+    response.detachSocket(socket as Socket)
+    return false
+  } catch {
+    return true
+  }
 }
 
 // Where somebody listens for upgrades, Node takes every request that offers one for an upgrade, such as curl's and Java's
