@@ -1,34 +1,39 @@
 /** `app.close()`: nobody new is let in, then every stream ends, within a deadline. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { IncomingMessage, Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { Http2Session } from 'node:http2'
-import { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { drain } from '../lib/connection/drain.ts'
 import { cut, noteSockets } from '../lib/connection/sessions.ts'
+import { trackSpares } from '../lib/connection/spares.ts'
 import { kHost, kSockets } from '../lib/symbols.ts'
 
 // How much of the time that it has a preClose hook may take.
 const SHARE = 0.9
 
+// What a session of HTTP/2 has at least to say that it ends, ms.
+const LAST_WORDS = 500
+
 function shutdown (fastify: FastifyInstance, _options: object, done: () => void): void {
   const sessions = trackSessions(fastify)
-  const spares = trackSpares(fastify)
+  const spares = trackSpares(fastify.server)
   const { pluginTimeout = 0 } = fastify.initialConfig
   const { drain: deadline } = fastify[kHost].settings
   if (pluginTimeout !== 0 && deadline > pluginTimeout) fastify.log.warn({ drain: deadline, pluginTimeout }, 'a shutdown can not take longer than pluginTimeout')
   let drained: Promise<void> | null = null
   const end = async () => {
+    const began = performance.now()
     const release = endBehindAnswers(fastify)
     refuseNewcomers(fastify)
-    for (const spare of spares) if (isUnused(spare, fastify)) spare.destroy()
+    spares.cutUnused()
     for (const session of sessions) session.close()   // GOAWAY: open streams go on, new ones go elsewhere
     const { registry, settings } = fastify[kHost]
     await Promise.all([drain(registry, settings.drain, settings.retry), fastify[kSockets]?.endOthers(settings.drain)])
-    for (const session of sessions) cut(session)
+    endSessions(fastify, sessions, began + settings.drain)
+    spares.cut()
     closeIdle(fastify)
     release()
   }
@@ -85,28 +90,14 @@ function trackSessions ({ server }: FastifyInstance): Set<Http2Session> {
   return sessions
 }
 
-// Browsers open sockets in advance. To Node one that never sent a request is not idle: it would hold the server up, and
-// a request that came over it now would be told 503.
-function trackSpares ({ server }: FastifyInstance): Set<Socket> {
-  const spares = new Set<Socket>()
-  function forget (this: Socket): void {
-    spares.delete(this)
-  }
-  const track = (socket: Socket) => {
-    spares.add(socket)
-    socket.on('close', forget)
-  }
-  server.on('connection', track)
-  if (server instanceof HttpsServer) server.on('secureConnection', track)
-  server.on('request', ({ socket }: IncomingMessage) => {
-    if (spares.delete(socket)) socket.removeListener('close', forget)
-  })
-  return spares
-}
-
-// Under TLS, and under HTTP/2, the socket that brings requests is another one: then only silence tells.
-function isUnused (socket: Socket, { server }: FastifyInstance): boolean {
-  return socket.bytesRead === 0 || (server instanceof HttpsServer && 'encrypted' in socket)
+// A session that is destroyed waits until its client has taken what was written, and has closed its own half.
+function endSessions ({ server }: FastifyInstance, sessions: Set<Http2Session>, deadline: number): void {
+  if (sessions.size === 0) return
+  const cutter = setTimeout(() => {
+    for (const session of sessions) cut(session)
+  }, Math.max(LAST_WORDS, deadline - performance.now()))
+  server.once('close', () => { clearTimeout(cutter) })
+  for (const session of sessions) session.destroy()
 }
 
 export default fp(shutdown, { name: 'pastelli/shutdown', fastify: '5.x', dependencies: ['pastelli/connections', 'pastelli/websocket'] })
