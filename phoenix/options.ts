@@ -72,7 +72,7 @@ export function parse (options: PhoenixOptions, settings: Readonly<Settings>): P
     maxTopics: either('maxTopics', maxTopics, 1_000, (value) => value === Infinity || isWhole(value), 'a positive integer or Infinity'),
     pollWindow: either('pollWindow', pollWindow, 10_000, isWhole, 'a positive integer of milliseconds'),
     pollTimeout: either('pollTimeout', pollTimeout, 20_000, isWhole, 'a positive integer of milliseconds'),
-    websocket: either('websocket', websocket, {}, (value) => typeof value === 'object' && value !== null, 'an object'),
+    websocket: either('websocket', websocket, {}, (value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'an object'),
     stream: { ...stream, ...UNSAID }
   }
 }

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { Host } from '../lib/connection/host.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_OPTION } from '../lib/errors.ts'
+import { show } from '../lib/options.ts'
 import { failSource } from '../lib/source/failure.ts'
 import { withPatience } from '../lib/source/patience.ts'
 import type { Producer } from '../lib/source/run.ts'
@@ -26,7 +27,7 @@ const MAX_KEY = 256
 export function resuming (route: string, { resumable, abandonAfter = ABANDON_AFTER }: ResumableOptions, handler: Handler): Handler {
   if (typeof resumable !== 'function') throw new PST_ERR_OPTION('resumable', 'a function from a request to a key', typeof resumable)
   if (!(Number.isInteger(abandonAfter) && abandonAfter >= 0 && abandonAfter < 2 ** 31)) {
-    throw new PST_ERR_OPTION('abandonAfter', 'an integer of milliseconds from 0 (never) up', String(abandonAfter))
+    throw new PST_ERR_OPTION('abandonAfter', 'an integer of milliseconds from 0 (never) up', show(abandonAfter))
   }
   return async function (request, reply) {
     const key: unknown = await resumable(request)

@@ -6,7 +6,7 @@ import { Formats } from '../lib/connection/formats.ts'
 import type { Host } from '../lib/connection/host.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_OPTION } from '../lib/errors.ts'
 import { Limits } from '../lib/connection/limits.ts'
-import { parseStreamOptions } from '../lib/options.ts'
+import { parseStreamOptions, show } from '../lib/options.ts'
 import { kHost, kUpgrade } from '../lib/symbols.ts'
 import { describeStream } from './describe.ts'
 import { feeding } from './feeding.ts'
@@ -40,7 +40,7 @@ function stream (fastify: FastifyInstance, _options: object, done: () => void): 
 }
 
 function declare (fastify: FastifyInstance, path: string, { topics, resumable, abandonAfter, websocket, ...options }: AnyOptions, handle: Handler, isAll: boolean): FastifyInstance {
-  if (resumable === undefined && abandonAfter !== undefined) throw new PST_ERR_OPTION('abandonAfter', 'given with resumable: no other stream is abandoned', String(abandonAfter))
+  if (resumable === undefined && abandonAfter !== undefined) throw new PST_ERR_OPTION('abandonAfter', 'given with resumable: no other stream is abandoned', show(abandonAfter))
   if (topics !== undefined && resumable !== undefined) throw new PST_ERR_OPTION('resumable', 'without topics: such a stream has one of its own', 'both')
   if (websocket !== undefined && resumable !== undefined) throw new PST_ERR_OPTION('resumable', 'without websocket: such a stream goes one way', 'both')
   if (topics !== undefined) checkRouteTopics(topics)
