@@ -230,7 +230,7 @@ export class Connection<State extends object = ConnectionState> extends Sender {
   /** When it ends with the reason `expired`, ms since 1970: its own time or `maxAge`, whichever is first. Null: never. */
   get expiresAt (): number | null {
     const { expiresAt } = this.deadlines
-    return expiresAt === Infinity ? null : Math.round(performance.timeOrigin + expiresAt)
+    return expiresAt === Infinity ? null : Math.round(Date.now() + expiresAt - performance.now())
   }
 
   /**
@@ -241,8 +241,10 @@ export class Connection<State extends object = ConnectionState> extends Sender {
   expire (at: Date | number): void {
     const time = Number(at)
     if (Number.isNaN(time)) throw new PST_ERR_ARGUMENT('expire', 'a Date or ms since 1970', typeof at)
-    this.deadlines.expiresAt = Math.min(this.deadlines.expiresAt, time - performance.timeOrigin)
-    if (time <= Date.now()) this.close('expired')
+    // The clock may have been set since `performance.timeOrigin`, and may be again: it is asked once.
+    const left = time - Date.now()
+    this.deadlines.expiresAt = Math.min(this.deadlines.expiresAt, performance.now() + left)
+    if (left <= 0) this.close('expired')
   }
 
   /** @internal Whatever the client says of where it was, it begins with what is published from now on. */
