@@ -120,13 +120,13 @@ export class NatsLog extends MirroredLog {
       info = await streams.info(name)
     } catch (err) {
       if (Object(err).code !== NOT_FOUND) throw err
-      const config = { name, subjects: [name], max_msgs: events, max_age: age * NS, duplicate_window: age * NS, description: makeLife() }
+      const config = { name, subjects: [name], max_msgs: events, max_age: age * NS, duplicate_window: age * NS, description: makeLife(this.head) }
       // Another node may have made it in the meantime.
       return await streams.add(config as never).catch((err: unknown) => streams.info(name).catch(() => { throw err }))
     }
     const life = lifeOf(info)
     const isLost = life === null || (life.epoch === this.epoch && info.state.last_seq < this.#heard)
-    return isLost ? await streams.update(name, { ...info.config, description: makeLife() } as never) : info
+    return isLost ? await streams.update(name, { ...info.config, description: makeLife(this.head) } as never) : info
   }
 
   #found (info: Info): void {
@@ -198,8 +198,9 @@ export class NatsLog extends MirroredLog {
   }
 }
 
-function makeLife (): string {
-  return `pastelli ${makeId().slice(0, 8)} ${(Date.now() - BASE) * PER_MS}`
+// A clock that was set back since does not lead behind what was heard.
+function makeLife (heard: number): string {
+  return `pastelli ${makeId().slice(0, 8)} ${Math.max(heard, (Date.now() - BASE) * PER_MS)}`
 }
 
 function lifeOf ({ config }: Info): Life | null {
