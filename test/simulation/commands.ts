@@ -53,9 +53,12 @@ const publication = fc.record<Publication>({ topic: fc.constantFrom(...TOPICS), 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
-/** @param pace how many ms pass in a step at most: one of these */
-export function commands (pace: readonly number[]): Array<{ weight: number, arbitrary: fc.Arbitrary<fc.AsyncCommand<Model, World>> }> {
-  return [
+/**
+ * @param pace how many ms pass in a step at most: one of these
+ * @param rarity how many times less often than by default the server starts again
+ */
+export function commands (pace: readonly number[], rarity = 1): Array<{ weight: number, arbitrary: fc.Arbitrary<fc.AsyncCommand<Model, World>> }> {
+  const others = [
     weigh(12, 'connect', fc.record<Connect>({
       client,
       route: fc.constantFrom(...ROUTES),
@@ -81,9 +84,9 @@ export function commands (pace: readonly number[]): Array<{ weight: number, arbi
     weigh(4, 'end again', fc.record({ client, what: fc.constantFrom('close', 'destroy', 'expire') }), (model, { client }) => (currentOf(model, client)?.ends ?? null) !== null, endAgain),
     weigh(3, 'allow', fc.record({ client, topic: fc.constantFrom(...TOPICS), may: fc.boolean(), isAll: fc.boolean() }), isOpen, allow),
     weigh(2, 'expire', fc.record({ client, ms: fc.constantFrom(0, SECOND, MINUTE, 10 * MINUTE) }), isOpen, expire),
-    weigh(20, 'advance', fc.record({ ms: fc.oneof(...pace.map((max) => fc.integer({ min: 1, max }))) }), () => true, async (_model, world, { ms }) => { await world.time.advance(ms) }),
-    weigh(1, 'restart', fc.constant({}), () => true, restart)
+    weigh(20, 'advance', fc.record({ ms: fc.oneof(...pace.map((max) => fc.integer({ min: 1, max }))) }), () => true, async (_model, world, { ms }) => { await world.time.advance(ms) })
   ]
+  return [...others.map(({ weight, arbitrary }) => ({ weight: weight * rarity, arbitrary })), weigh(1, 'restart', fc.constant({}), () => true, restart)]
 }
 
 /** The paces of a schedule that is made to find something, ms at most. */
