@@ -30,11 +30,15 @@ export class Clock {
     this.#period = Math.max(MIN_PERIOD, Math.min(this.#period, ...wanted))
   }
 
-  /** Runs while there are connections. */
+  /**
+   * Runs while there are connections. When this process was busy for long, what clients have taken meanwhile is seen only
+   * after the timers of a turn: hence the look comes at its end, so that nobody is cut because we were asleep.
+   */
   start (): void {
     if (this.#timer !== null) return
     this.#timer = setTimeout(() => {
-      this.#tick(this.#registry[Symbol.iterator](), this.#now())
+      const now = this.#now()
+      setImmediate(() => { this.#tick(this.#registry[Symbol.iterator](), now) })
     }, this.#period).unref()
   }
 

@@ -1,6 +1,11 @@
 /** Heartbeats, reconnection delay and maximum age: one timer, on the dot, off when told so. */
+import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import type { Connection, PastelliOptions, StreamOptions } from '../../index.ts'
+import { Clock } from '../../lib/connection/clock.ts'
+import type { Registry } from '../../lib/connection/registry.ts'
+import type { Settings } from '../../lib/options.ts'
 import { connect, type RawClient } from '../support/socket.ts'
 import { start, type Server } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -115,4 +120,26 @@ await t.test('one timer serves all connections, and none runs without them', asy
   t.ok(timers() - before <= 1, 'unref\'d, it does not even count')
   for (const client of clients) client.leave()
   await until(() => app.connections.size === 0)
+})
+
+await t.test('what clients did while this process was busy is seen before it looks for those that did nothing', async (t) => {
+  const order: string[] = []
+  const server = net.createServer((socket) => { socket.on('data', () => { order.push('data') }) }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = net.connect((server.address() as AddressInfo).port, '127.0.0.1')
+  t.teardown(() => {
+    client.destroy()
+    server.close()
+  })
+  await Promise.all([once(client, 'connect'), once(server, 'connection')])
+  const registry = { size: 1, [Symbol.iterator]: () => [{ sweep: () => { order.push('look') } }].values() }
+  const clock = new Clock(registry as unknown as Registry)
+  clock.cover({ heartbeat: 20, writeTimeout: 0, maxAge: 0, drain: 10_000 } as Settings)
+  t.teardown(() => { clock.stop() })
+  clock.start()
+  client.write('x')
+  const end = performance.now() + 50
+  while (performance.now() < end);
+  await until(() => order.length >= 2)
+  t.same(order.slice(0, 2), ['data', 'look'])
 })
