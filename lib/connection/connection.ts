@@ -327,7 +327,8 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     this.deadlines.told = true
     if (block === '') return
     this.count(events)
-    this.#sendWhole(block)
+    this.#encoder.ended()
+    this.send(block, true)
   }
 
   /** @internal Tells it by an event, if heartbeats are events: Firefox and Safari pass over an id that comes without data (2026-11). */

@@ -95,25 +95,28 @@ export abstract class Sender extends Lifecycle {
   /** Too much waits for the take-over: it shall start now. */
   protected abstract hurry (): void
 
-  /** Sends text that is well-formed, or bytes. */
-  protected send (bytes: string | Uint8Array): Sent {
+  /**
+   * Sends text that is well-formed, or bytes.
+   * @param isOwn whether that is told of the stream, and no send of the app's: what it has queued is not cut for it
+   */
+  protected send (bytes: string | Uint8Array, isOwn = false): Sent {
     const { outbox } = this
     if (outbox.isIdle) {
-      if (this.#sendsAlone()) return this.#sendNow(bytes)
+      if (this.#sendsAlone()) return this.#sendNow(bytes, isOwn)
       if (outbox.transport !== null) flushLater(this)
     } else {
       this.#sendsThisTurn = SEVERAL
     }
     if (typeof bytes === 'string' && outbox.takeEasily(bytes)) return overstayed() ? this.#inNextTurn() : true
-    if (this.isFull && this.#overflows()) return false
+    if (!isOwn && this.isFull && this.#overflows()) return false
     const sent = this.#add(bytes) ? outbox.room() : overstayed() ? this.#inNextTurn() : true
     if (outbox.isWorthAWrite) this.flush()
     return sent
   }
 
   // Once a turn, as tokens come: to gather for the end of the tick would cost 0.5 of 5 µs (2026-11).
-  #sendNow (bytes: string | Uint8Array): Sent {
-    if (this.isFull && this.#overflows()) return false
+  #sendNow (bytes: string | Uint8Array, isOwn: boolean): Sent {
+    if (!isOwn && this.isFull && this.#overflows()) return false
     const sent = this.#add(bytes) ? this.outbox.room() : true
     this.endTick()
     return sent

@@ -91,6 +91,17 @@ await t.test('one large event is not an overflow', async (t) => {
   t.ok(client.response.body.toString().endsWith(`data: ${text}\n\n`))
 })
 
+await t.test('one large event is none either for a subscriber, who is told a position behind it', async (t) => {
+  const text = 'x'.repeat(5_000_000)
+  const { app, port } = await start(t, (app) => {
+    app.stream('/', { topics: 'feed' }, (_request, reply) => { void reply.event(text) })
+  })
+  const client = (await connect(t, port)).get('/')
+  await client.until(({ body }) => body.length > text.length && /\nid: .+\n\n$/.test(body.subarray(-100).toString()))
+  t.ok(client.response.body.toString().startsWith(`data: ${text}\n\n`))
+  t.equal(app.connections.size, 1)
+})
+
 await t.test('a handler may send more than maxBuffered in its one tick, before the take-over, to a client that reads', async (t) => {
   const { app, port } = await start(t, (app) => {
     app.stream('/', (_request, reply) => {
