@@ -27,6 +27,10 @@ export interface Reading {
   gaps: Counts
   /** Some of what is missing, or came twice, without a word. */
   faults: string[]
+  /** How many were told to wait before they come back when their last stream ended, and for how long, ms. */
+  told: number
+  toldLeast: number
+  toldMost: number
   /** The longest that one heard nothing, up to now, ms: since the mark. */
   silence: number
   /** The fewest and the most signs of life that one had since the mark: writes of the server. */
@@ -60,6 +64,7 @@ function mark (): void {
 
 function read (): Reading {
   const now = performance.now()
+  const told = sources.flatMap(({ toldToWait }) => toldToWait ?? [])
   const readers = sources.map(({ reader }) => reader)
   const total = (values: number[]) => values.reduce((sum, value) => sum + value, 0)
   const least = (values: number[]) => values.reduce((least, value) => Math.min(least, value), Infinity)
@@ -78,6 +83,9 @@ function read (): Reading {
     last: least(readers.map(({ last }) => last)),
     gaps: countsOf(readers.map(({ gaps, gapReason }) => [gaps === 0 ? 'none' : `${gapReason} × ${gaps}`, 1])),
     faults: readers.flatMap(({ faults }) => faults).slice(0, 5),
+    told: told.length,
+    toldLeast: least(told),
+    toldMost: most(told),
     silence: most(sources.map(({ silence, heardAt, isOpen }) => isOpen ? Math.max(silence, now - heardAt) : silence)),
     fewest: least(readers.map(({ chunks }) => chunks)),
     most: most(readers.map(({ chunks }) => chunks)),

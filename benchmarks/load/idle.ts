@@ -1,12 +1,12 @@
 /** Thousands of streams on which nothing happens for long: does each get its heartbeats, and does the server not grow? */
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import { Child } from '../child.ts'
 import type { Remains } from '../remains.ts'
 import { type Faults, verdict } from '../verdict.ts'
 import type { Reading } from './clients.ts'
 import { Crowd } from './crowd.ts'
-import type { Figures, ServerSettings } from './server.ts'
+import type { Figures } from './server.ts'
+import { ServerProcess } from './server-process.ts'
 import { socketsOf } from './sockets.ts'
 import { slopeOf } from './trend.ts'
 
@@ -18,7 +18,6 @@ interface Sample extends Figures {
   closing: number
 }
 
-const ANSWER = 30_000
 const MOST_LOOKS = 60
 const LOOKS_A_MINUTE = 240
 
@@ -35,8 +34,8 @@ const LATEST = 1.5
 // What a machine adds that is busy with something else, though both processes look at once, ms.
 const SLACK = 250
 
-async function sampleOf (server: Child, port: number, began: number): Promise<Sample> {
-  const [figures, sockets] = await Promise.all([server.ask<Figures>('figures', ANSWER), socketsOf(port)])
+async function sampleOf (server: ServerProcess, port: number, began: number): Promise<Sample> {
+  const [figures, sockets] = await Promise.all([server.figures(), socketsOf(port)])
   return { ...figures, ...sockets, at: (performance.now() - began) / 60_000 }
 }
 
@@ -55,15 +54,14 @@ function expectNothing (faults: Faults, before: Remains, after: Remains): void {
 
 await verdict({ minutes: 10, connections: 10_000, heartbeat: 15_000, seed: 1 }, async ({ minutes, connections, heartbeat }, faults) => {
   const lifetime = minutes * 60 + 300
-  const settings: ServerSettings = { port: 0, options: { heartbeat }, memory: null, redis: null, sleep: 0, large: 0, lifetime }
-  const server = new Child('load/server', [JSON.stringify(settings)], ['--expose-gc'])
+  const server = new ServerProcess({ options: { heartbeat }, lifetime })
   let crowd: Crowd | null = null
   try {
-    const port = await server.ask<number>('listen', ANSWER)
-    const before = await server.ask<Remains>('remains', ANSWER)
+    const port = await server.listen()
+    const before = await server.remains()
     crowd = new Crowd({ port, count: connections, lifetime })
     await crowd.enter()
-    await Promise.all([crowd.mark(), server.ask('mark', ANSWER)])
+    await Promise.all([crowd.mark(), server.mark()])
     const began = performance.now()
     const samples: Sample[] = []
     const looks = Math.min(MOST_LOOKS, Math.floor(minutes * LOOKS_A_MINUTE))
@@ -74,9 +72,9 @@ await verdict({ minutes: 10, connections: 10_000, heartbeat: 15_000, seed: 1 }, 
     const reading = await crowd.read()
     const ms = performance.now() - began
     await crowd.leave()
-    const after = await server.ask<Remains>('remains', ANSWER)
+    const after = await server.remains()
     const sockets = await socketsOf(port)
-    const last = await server.ask<Figures>('figures', ANSWER)
+    const last = await server.figures()
 
     const odd = samples.filter(({ registry, established, closing }) => registry !== connections || established !== connections || closing !== 0)
     faults.expect(odd.length === 0, `at ${odd.length} of ${looks} looks not all were there and nobody else: ${odd.slice(0, 3).map(({ registry, established, closing }) => `registry ${registry}, kernel ${established} + ${closing}`).join(', ')}`)

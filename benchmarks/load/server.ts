@@ -19,6 +19,8 @@ export interface ServerSettings {
   memory: Parameters<typeof memoryLog>[0] | null
   /** Of the redis-server that has the log; null: it is in memory. */
   redis: number | null
+  /** The number of the first event that it publishes. */
+  first: number
   /** For `sleep`, ms. */
   sleep: number
   /** Bytes of the one event that `/large` begins with. */
@@ -48,7 +50,7 @@ const KNOCK_EVERY = 5
 
 const MIB = 2 ** 20
 
-const { port, options, memory, redis, sleep, large, lifetime } = JSON.parse(process.argv[2] as string) as ServerSettings
+const { port, options, memory, redis, first, sleep, large, lifetime } = JSON.parse(process.argv[2] as string) as ServerSettings
 
 const log = redis === null ? memoryLog(memory ?? {}) : await openLog({ engine: 'redis', port: redis, tailPort: redis, timeout: TIMEOUT })
 const asleep = monitorEventLoopDelay({ resolution: 1 })
@@ -57,8 +59,13 @@ asleep.enable()
 const app = fastify()
 await app.register(pastelli, { ...options, log })
 app.stream('/', { topics: 'feed' })
-app.stream('/large', { topics: 'feed' }, async (_request, { connection }) => { void connection.event('x'.repeat(large)) })
-app.post<{ Querystring: { n: string } }>('/publish', async ({ query }) => await app.topics.publish('feed', numbered(Number(query.n))))
+app.stream('/large', { topics: 'feed' }, (_request, { connection }) => { void connection.event('x'.repeat(large)) })
+let n = first
+app.post('/publish', async () => {
+  const own = n++
+  await app.topics.publish('feed', numbered(own))
+  return own
+})
 
 process.once('SIGTERM', () => { void close() })
 

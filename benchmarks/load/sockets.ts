@@ -1,5 +1,6 @@
 /** The kernel's own count of a server's connections, to hold beside what the server believes. Linux alone tells it. */
 import { readFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 
 /** Sockets of a port of `HOST`, on this side, by the state of TCP. */
 export interface Sockets {
@@ -10,6 +11,8 @@ export interface Sockets {
 
 /** Where servers under load listen: who means a port of 127.0.0.1 that was free a moment ago does not come by here. */
 export const HOST = '127.0.0.2'
+
+const PATIENCE = 5_000
 
 const TABLE = '/proc/net/tcp'
 
@@ -34,4 +37,14 @@ export async function socketsOf (port: number): Promise<Sockets> {
   const held = [...states.values()].filter((state) => !NOT_HELD.has(state))
   const established = held.filter((state) => state === ESTABLISHED).length
   return { established, closing: held.length - established }
+}
+
+/** The same once it is what the server has, or when it is too late: what a process has left is not gone in the same moment. */
+export async function settledSockets (port: number, established: number): Promise<Sockets> {
+  const deadline = performance.now() + PATIENCE
+  for (;;) {
+    const sockets = await socketsOf(port)
+    if (sockets.established === established || performance.now() > deadline) return sockets
+    await delay(50)
+  }
 }

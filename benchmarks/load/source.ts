@@ -21,7 +21,7 @@ export interface Ends {
   proper: number
   /** Without. */
   cut: number
-  /** Nobody listened. */
+  /** Nobody was there to answer. */
   refused: number
   /** Something else than 200 was answered: an EventSource gives up. */
   statuses: Counts
@@ -40,6 +40,8 @@ export class Source {
   /** The longest time without a sign of life so far, and when the last one came, ms. */
   silence = 0
   heardAt = 0
+  /** How long it was told to wait when its last stream ended, ms; null if it was not. */
+  toldToWait: number | null = null
   readonly #settings: SourceSettings
   #socket: net.Socket | null = null
   #timer: NodeJS.Timeout | null = null
@@ -78,9 +80,7 @@ export class Source {
     const { reader } = this
     reader.reconnect()
     let status = ''
-    let isRefused = true
     const socket = this.#socket = net.connect(port, HOST)
-    socket.on('connect', () => { isRefused = false })
     socket.on('data', (bytes) => {
       if (status === '') {
         status = bytes.toString('latin1', STATUS_AT, STATUS_AT + 3)
@@ -94,7 +94,7 @@ export class Source {
     socket.on('close', () => {
       this.#socket = null
       this.isOpen = false
-      if (!this.#isLeaving) this.#end(isRefused, status)
+      if (!this.#isLeaving) this.#end(status)
       settled()
     })
     const position = reader.lastId === null ? '' : `Last-Event-ID: ${reader.lastId}\r\n`
@@ -115,14 +115,17 @@ export class Source {
   }
 
   // [spec] A response that is not 200 fails the connection for good; an end, or nobody there, is followed by another attempt.
-  #end (isRefused: boolean, status: string): void {
+  #end (status: string): void {
     const { ends, reader } = this
+    const isRefused = status === ''
+    const isGood = status === '200'
     if (isRefused) ends.refused++
-    else if (status !== '200' && status !== '') ends.statuses[status] = (ends.statuses[status] ?? 0) + 1
+    else if (!isGood) ends.statuses[status] = (ends.statuses[status] ?? 0) + 1
     else if (reader.isEnded) ends.proper++
     else ends.cut++
+    if (isGood) this.toldToWait = reader.retry
     const { returns, retry } = this.#settings
-    if (!returns || (status !== '200' && status !== '')) return
+    if (!returns || !(isGood || isRefused)) return
     this.#timer = setTimeout(() => { this.#connect(() => {}) }, reader.retry ?? retry)
   }
 }
