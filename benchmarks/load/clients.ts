@@ -93,8 +93,12 @@ function read (): Reading {
   }
 }
 
+function goOn (): void {
+  for (const source of sources) source.goOn()
+}
+
 async function leave (): Promise<void> {
   await Promise.all(sources.map((source) => source.leave()))
 }
 
-answer({ enter, mark, read, leave }, settings.lifetime * 1_000)
+answer({ enter, mark, read, goOn, leave }, settings.lifetime * 1_000)

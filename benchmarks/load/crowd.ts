@@ -37,6 +37,11 @@ export class Crowd {
     await this.#ask('mark')
   }
 
+  /** Those that have stalled read on. */
+  async goOn (): Promise<void> {
+    await this.#ask('goOn')
+  }
+
   async read (): Promise<Reading> {
     return (await this.#ask<Reading>('read')).reduce(merge)
   }

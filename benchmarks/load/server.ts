@@ -14,16 +14,16 @@ import { HOST } from './sockets.ts'
 export interface ServerSettings {
   /** Where it listens when it is told to; 0: anywhere. */
   port: number
-  options: Pick<PastelliOptions, 'heartbeat' | 'retry' | 'drain' | 'writeTimeout' | 'maxBuffered' | 'overflow'>
+  options: Pick<PastelliOptions, 'heartbeat' | 'retry' | 'drain' | 'writeTimeout' | 'overflow'>
   /** Of the log in memory; null: the default. */
   memory: Parameters<typeof memoryLog>[0] | null
   /** Of the redis-server that has the log; null: it is in memory. */
   redis: number | null
   /** The number of the first event that it publishes. */
   first: number
-  /** For `sleep`, ms. */
+  /** How long it is held up when it is told to, ms. */
   sleep: number
-  /** Bytes of the one event that `/large` begins with. */
+  /** How many events of 10 kB there are at `/large`. */
   large: number
   /** s */
   lifetime: number
@@ -48,6 +48,11 @@ const TIMEOUT = 5_000
 // Who takes over tries so often whether the port is free, ms.
 const KNOCK_EVERY = 5
 
+const LARGE = 10_000
+
+// Those that the server closes before it sleeps.
+const LEAVING = 'leaving'
+
 const MIB = 2 ** 20
 
 const { port, options, memory, redis, first, sleep, large, lifetime } = JSON.parse(process.argv[2] as string) as ServerSettings
@@ -59,7 +64,12 @@ asleep.enable()
 const app = fastify()
 await app.register(pastelli, { ...options, log })
 app.stream('/', { topics: 'feed' })
-app.stream('/large', { topics: 'feed' }, (_request, { connection }) => { void connection.event('x'.repeat(large)) })
+app.stream('/quiet', () => {})
+app.stream<{ Querystring: { leaves?: string } }>('/large', async function * ({ query }, { connection }) {
+  if (query.leaves !== undefined) connection.name = LEAVING
+  for (let i = 0; i < large; i++) yield numbered(i, LARGE)
+})
+
 let n = first
 app.post('/publish', async () => {
   const own = n++
@@ -96,6 +106,7 @@ function mark (): void {
 
 /** It does nothing else meanwhile. */
 function block (): void {
+  for (const connection of app.connections.named(LEAVING)) connection.close()
   const end = performance.now() + sleep
   while (performance.now() < end);
 }

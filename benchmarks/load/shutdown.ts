@@ -1,14 +1,8 @@
 /** SIGTERM of a server with thousands of open streams, while another process takes its port: does each client go over, and is none turned away? */
 import { isDeepStrictEqual } from 'node:util'
-import { Engine } from '../chaos/engine.ts'
-import { Child } from '../child.ts'
 import { verdict } from '../verdict.ts'
-import { Crowd } from './crowd.ts'
-import type { Published, PublisherSettings } from './publisher.ts'
-import { ServerProcess } from './server-process.ts'
+import { Scene } from './scene.ts'
 import { settledSockets } from './sockets.ts'
-
-const ANSWER = 30_000
 
 // Published before it is told to end, while it does, and behind that.
 const EVERY = 50
@@ -17,36 +11,23 @@ const BEFORE = 20
 // What the second server publishes is numbered from here: in memory it knows nothing of the first.
 const SECOND = 1_000_000
 
-// Of a stalled client: more than the kernel takes for it.
-const LARGE = 16 * 2 ** 20
+// Events of 10 kB for a stalled client: more than the kernel takes for it.
+const LARGE = 1_600
 
 // Beyond its deadline, ms: a process needs some time to go away, on a machine that lets others come first.
 const SLACK = 2_000
 
-const LOGS: readonly string[] = ['memory', 'redis']
-
 await verdict({ log: 'memory', connections: 10_000, stalled: 20, drain: 10_000, retry: 2_000, seed: 1 }, async ({ log, connections, stalled, drain, retry }, faults) => {
-  if (!LOGS.includes(log)) throw new Error(`--log is one of ${LOGS.join(', ')}`)
-  const lifetime = 300
-  const engine = log === 'redis' ? await Engine.start('redis', true) : null
-  const redis = engine?.port ?? null
-  const closers: Array<{ stop: () => Promise<void> }> = []
-  const keep = <Kept extends { stop: () => Promise<void> }>(kept: Kept): Kept => {
-    closers.push(kept)
-    return kept
-  }
+  const scene = await Scene.open(log, 300)
   try {
     const options = { drain, retry }
-    const first = keep(new ServerProcess({ redis, options, large: LARGE, lifetime }))
+    const first = scene.server({ options, large: LARGE })
     const port = await first.listen()
-    const second = keep(new ServerProcess({ redis, options, port, first: SECOND, lifetime }))
-    const crowd = keep(new Crowd({ port, count: connections, returns: true, lifetime }))
-    const others = keep(new Crowd({ port, count: Math.max(1, stalled), path: '/large', stalls: true, lifetime }))
-    const publisherSettings: PublisherSettings = { port, redis, every: EVERY, lifetime }
-    const publisher = keep(new Child('load/publisher', [JSON.stringify(publisherSettings)]))
-    await crowd.enter()
-    if (stalled !== 0) await others.enter()
-    await publisher.ask('start', ANSWER)
+    const second = scene.server({ options, port, first: SECOND })
+    const crowd = scene.crowd({ port, count: connections, returns: true })
+    const others = scene.crowd({ port, count: stalled, path: '/large', stalls: true })
+    await Promise.all([crowd.enter(), others.enter()])
+    await scene.publish(port, EVERY)
     await crowd.until(({ last }) => last >= BEFORE)
 
     const told = performance.now()
@@ -56,9 +37,8 @@ await verdict({ log: 'memory', connections: 10_000, stalled: 20, drain: 10_000, 
     await crowd.until(({ open, opened }) => open === connections && opened === 2 * connections)
     const back = performance.now() - told
     const { code, reasons, ms } = await ended
-    const outcome = await publisher.ask<Published>('stop', ANSWER)
+    const outcome = await scene.silence()
     const reading = await crowd.until(({ last }) => last >= outcome.last)
-    await publisher.stop()   // its own connections are of the same port
     const { registry } = await second.figures()
     const { established } = await settledSockets(port, registry)
 
@@ -74,14 +54,13 @@ await verdict({ log: 'memory', connections: 10_000, stalled: 20, drain: 10_000, 
     faults.expect(connections < 100 || reading.toldMost - reading.toldLeast >= 0.8 * retry, `all were told to wait ${reading.toldLeast} to ${reading.toldMost} ms`)
     faults.expect(reading.last >= outcome.last, `somebody has ${reading.last} of ${outcome.last}`)
     faults.expect(reading.faults.length === 0, `missing without a word, or twice: ${reading.faults.join()}`)
-    faults.expect(isDeepStrictEqual(gaps, redis === null ? { 'foreign × 1': connections } : { none: connections }), `gaps ${JSON.stringify(gaps)}`)
-    faults.expect(redis === null || isDeepStrictEqual(outcome.failures, {}), `publishes failed: ${JSON.stringify(outcome.failures)}`)
+    faults.expect(isDeepStrictEqual(gaps, scene.isShared ? { none: connections } : { 'foreign × 1': connections }), `gaps ${JSON.stringify(gaps)}`)
+    faults.expect(!scene.isShared || isDeepStrictEqual(outcome.failures, {}), `publishes failed: ${JSON.stringify(outcome.failures)}`)
     faults.expect(registry === connections && established === connections, `the new process has ${registry} streams, the kernel ${established}`)
     return `${connections} clients and ${stalled} stalled ones; the port was taken over after ${Math.round(taken)} ms, the old process ended after ${Math.round(ms)} of ${drain} ms; ` +
       `${ends.proper} streams ended properly, all clients were back after ${Math.round(back)} ms, ${ends.refused} times too early, told to wait ${reading.toldLeast} to ${reading.toldMost} ms; ` +
       `gaps ${JSON.stringify(gaps)}; ${outcome.acknowledged} events, ${JSON.stringify(outcome.failures)}`
   } finally {
-    await Promise.all(closers.map((closer) => closer.stop()))
-    await engine?.remove()
+    await scene.close()
   }
 })

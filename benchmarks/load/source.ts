@@ -11,7 +11,7 @@ export interface SourceSettings {
   returns: boolean
   /** What it waits before it comes back unless it is told, ms. */
   retry: number
-  /** Whether it stops reading once the stream has begun, and never reads on. */
+  /** Whether it stops reading once the stream has begun, until it is told to go on. */
   stalls: boolean
 }
 
@@ -68,6 +68,11 @@ export class Source {
     })
   }
 
+  /** Reads on. */
+  goOn (): void {
+    this.#socket?.resume()
+  }
+
   /** What came so far does not count as a sign of life. */
   mark (): void {
     this.silence = 0
@@ -89,6 +94,7 @@ export class Source {
         if (stalls) socket.pause()
       }
       if (status === '200') this.#hear(bytes)
+      if (reader.isEnded) socket.end()   // the server may leave it open for another request
     })
     socket.on('error', () => {})   // its close follows
     socket.on('close', () => {
