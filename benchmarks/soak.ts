@@ -13,12 +13,15 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
     connections: { type: 'string', default: '2000' },
+    rate: { type: 'string', default: '0' },
+    seed: { type: 'string', default: '1' },
     'warm-up': { type: 'string', default: '10' }
   }
 })
 const seconds = Number(values.seconds)
 const count = Number(values.connections)
 const warmUp = Number(values['warm-up'])
+const rate = Number(values.rate)
 
 // What the heap may grow by: compiled code, feedback and caches settle at about this much, however many connections there were.
 const HEAP_SLACK = 2 * 2 ** 20
@@ -54,7 +57,7 @@ function figures (before: Remains, after: Remains, tally: Tally, churn: Churn): 
   const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(2)
   const total = (counts: Record<string, number>) => Object.values(counts).reduce((sum, number) => sum + number, 0)
   return [
-    `${seconds} s, ${count} at once`,
+    `${seconds} s, ${rate === 0 ? `${count} at once` : `${rate} a second`}, seed ${values.seed}`,
     `${ways} clients left (fin ${churn.fin}, rst ${churn.rst}, half-close ${churn.half})`,
     `${tally.opened} opened, ${tally.closed} closed, ${tally.events} events`,
     `registry ${before.registry} → ${after.registry}`,
@@ -68,7 +71,7 @@ function figures (before: Remains, after: Remains, tally: Tally, churn: Churn): 
 const lifetime = seconds + warmUp + MARGIN
 const server = new Child('soak-server', [String(lifetime)], ['--expose-gc'])
 const port = await server.ask<number>('port', 10_000)
-const clients = new Child('soak-clients', [port, count, lifetime].map(String))
+const clients = new Child('soak-clients', [port, count, rate, values.seed, lifetime].map(String))
 try {
   await run(clients, warmUp)
   const before = await server.ask<Remains>('read', 30_000)

@@ -15,6 +15,9 @@ const BEFORE = 25
 const BEATS = 4
 const DEADLINE = 0.9
 
+// For how long some have stalled before it sleeps, so that it has seen that: a share of the sleep.
+const STALL = 0.15
+
 // When those that had stalled read on while the server sleeps, ms.
 const WAKE_AFTER = 200
 
@@ -43,6 +46,7 @@ await verdict({ log: 'memory', connections: 1_000, stalled: 5, seconds: 2, round
       const stayers = scene.crowd({ port, count: stalled, path: '/large', stalls: true })
       const leavers = scene.crowd({ port, count: stalled, path: '/large?leaves', stalls: true })
       await Promise.all([stayers.enter(), leavers.enter()])
+      await delay(sleep * STALL)
       await quiet.mark()
       const began = performance.now()
       await Promise.all([server.sleep(), delay(WAKE_AFTER).then(() => Promise.all([stayers.goOn(), leavers.goOn()]))])
