@@ -55,7 +55,7 @@ const dialHttp1 = (path: string): Dial => (from, { read, ended }) => {
 
 const dialHttp2 = (path: string): Dial => (from, { read, ended }) => {
   const session = http2.connect(`http://${host}:${port2}`, { settings: { initialWindowSize: WINDOW } })
-  session.on('connect', () => { session.setLocalWindowSize(WINDOW) })
+  session.on('connect', () => { if (!session.destroyed) session.setLocalWindowSize(WINDOW) })
   session.on('error', () => {})
   session.on('close', ended)
   const stream = session.request({ ':path': path, ...from === null ? {} : { 'last-event-id': from } })
