@@ -16,7 +16,27 @@ const setup = (app: FastifyInstance) => {
 
 // Node 20 does not close a session that its library of HTTP/2 has given up, nor sees its client leave. There our own
 // deadlines find it while it has streams, and Fastify's when it has none.
-const FAST = { http2: true, http2SessionTimeout: 1_000, pastelli: { heartbeat: 50, writeTimeout: 200, drain: 200 } }
+const FAST = { http2: true, http2SessionTimeout: 2_000, pastelli: { heartbeat: 500, writeTimeout: 1_000, drain: 500 } }
+
+await t.test('resets in a storm, as many as Node allows and then more: every stream that opened closes once', async (t) => {
+  const { app, port, witness, leavesNothing } = await edge(t, setup, { ...FAST, places: Infinity })
+  for (const pause of [true, false]) {
+    const session = await connectHttp2(t, port, WIDE_OPEN)
+    let id = 1
+    for (let burst = 0; burst < 12 && !session.client.isEnded; burst++) {
+      const frames: Buffer[] = []
+      for (let i = 0; i < 100; i++, id += 2) frames.push(frame(FRAMES.headers, FLAGS.endStream | FLAGS.endHeaders, id, getBlock('/')), number(FRAMES.reset, id, CANCEL))
+      session.send(...frames)
+      if (pause) await new Promise(setImmediate)
+    }
+    await until(() => session.goAways.length !== 0 || session.client.isEnded, 'Node has had enough')
+    session.client.leave()
+    await untilSockets(app, 1)
+    await until(() => witness.closed.length === witness.opened.length)
+  }
+  t.ok(witness.closed.every(({ reason }) => reason === 'client' || reason === 'timeout'))
+  await leavesNothing(...witness.closed.map(({ reason }) => reason))
+})
 
 await t.test('resets within what Node allows, session by session: the heap does not grow', async (t) => {
   const { app, port, witness, leavesNothing } = await edge(t, setup, { http2: true, places: Infinity })

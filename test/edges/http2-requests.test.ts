@@ -31,7 +31,7 @@ function inPieces (id: number, block: Buffer): Buffer {
 }
 
 // Node 20 does not close a session that its library of HTTP/2 has given up: see http2-floods.
-const FAST = { http2: true, http2SessionTimeout: 1_000, pastelli: { heartbeat: 50, writeTimeout: 200, drain: 200 } }
+const FAST = { http2: true, http2SessionTimeout: 2_000, pastelli: { heartbeat: 500, writeTimeout: 1_000, drain: 500 } }
 
 await t.test('a body in pieces, padded, with trailers', async (t) => {
   const { port, leavesNothing } = await edge(t, setup, { http2: true })
