@@ -1,4 +1,5 @@
 /** How long to wait before the server is asked again: twice as long with each failure, with full jitter. */
+import { refused } from './errors.ts'
 import type { RetryOptions } from './types.ts'
 
 // A server may tell a delay of 0: for the first time only.
@@ -14,7 +15,10 @@ export class Backoff {
   readonly #attempts: number
   #failures = 0
 
+  /** @throws StreamError PST_ERR_OPTION */
   constructor ({ delay = 1_000, maxDelay = 30_000, attempts = Infinity }: RetryOptions) {
+    // A timer takes what is no number for 1 ms.
+    if (!(Math.min(delay, maxDelay, attempts) >= 0)) throw refused('retry', 'a time in ms')
     this.delay = delay
     this.#maxDelay = maxDelay
     this.#attempts = attempts

@@ -45,3 +45,7 @@ export class StreamError extends Error {
     this.isFinal = isFinal
   }
 }
+
+export function refused (option: string, rule: string): StreamError {
+  return new StreamError('PST_ERR_OPTION', `pastelli/client: option "${option}" must be ${rule}`)
+}

@@ -2,7 +2,8 @@
  * `pastelli/client`: a stream that comes back, in browsers and in Node.
  * @module pastelli/client
  */
-import { checkOptions, refused } from './options.ts'
+import { refused } from './errors.ts'
+import { checkOptions } from './options.ts'
 import { overFetch } from './over-fetch.ts'
 import { Stream } from './stream.ts'
 import type { Address, ClientStream, ConnectOptions, WithGap } from './types.ts'

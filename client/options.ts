@@ -1,5 +1,5 @@
 /** What no stream can be opened with. */
-import { StreamError } from './errors.ts'
+import { refused } from './errors.ts'
 import { resolveUrl } from './stream.ts'
 import type { Address, ConnectOptions } from './types.ts'
 
@@ -8,8 +8,4 @@ export function checkOptions (address: Address, { heartbeatTimeout = 0, buffer =
   if (!(heartbeatTimeout >= 0)) throw refused('heartbeatTimeout', 'a time in ms, or 0')
   if (!(buffer >= 1)) throw refused('buffer', 'a number of events')
   if (typeof address !== 'function') resolveUrl(address)
-}
-
-export function refused (option: string, rule: string): StreamError {
-  return new StreamError('PST_ERR_OPTION', `pastelli/client: option "${option}" must be ${rule}`)
 }

@@ -2,7 +2,8 @@
  * `pastelli/client/shared`: one connection for all tabs.
  * @module pastelli/client/shared
  */
-import { checkOptions, refused } from './options.ts'
+import { refused } from './errors.ts'
+import { checkOptions } from './options.ts'
 import { overFetch } from './over-fetch.ts'
 import { resolveUrl, Stream } from './stream.ts'
 import { type LockManager, overTabs } from './tabs.ts'

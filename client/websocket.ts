@@ -2,10 +2,9 @@
  * `pastelli/client/websocket`: events over a WebSocket, as messages of JSON, `{ id, event, retry, data }`, with what each has.
  * @module pastelli/client/websocket
  */
-import { StreamError } from './errors.ts'
+import { refused, StreamError } from './errors.ts'
 import { parseJson } from './event-stream.ts'
 import type { Link, Transport } from './link.ts'
-import { refused } from './options.ts'
 import type { ConnectOptions } from './types.ts'
 
 interface Message { id?: unknown, event?: unknown, retry?: unknown, data?: unknown }

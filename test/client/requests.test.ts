@@ -214,7 +214,8 @@ await t.test('topics are asked for in the address, by both transports', async (t
 await t.test('options that can\'t be had throw', async (t) => {
   const url = 'http://127.0.0.1/'
   for (const options of [
-    { transport: 'websocket' as never }, { heartbeatTimeout: -1 }, { buffer: 0 }, { ...overWebSocket, method: 'POST' },
+    { transport: 'websocket' as never }, { heartbeatTimeout: -1 }, { buffer: 0 }, { retry: -1 }, { retry: NaN },
+    { retry: { delay: NaN } }, { retry: { maxDelay: NaN } }, { retry: { attempts: NaN } }, { ...overWebSocket, method: 'POST' },
     { ...overWebSocket, headers: {} }, { ...overWebSocket, body: 'x' }, { ...overWebSocket, credentials: 'include' as const }, { ...overWebSocket, fetch }
   ]) t.throws(() => connect(url, options), { code: 'PST_ERR_OPTION' }, Object.keys(options).join())
   t.throws(() => connect('/relative'), TypeError, 'there is no page here that it could be relative to')
