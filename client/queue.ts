@@ -22,11 +22,7 @@ export class Queue<Item> {
 
   /** The next one; rejects once with the error of the end, if it has one. */
   async next (): Promise<IteratorResult<Item, undefined>> {
-    if (this.#items.length > 0) {
-      const value = this.#items.shift() as Item
-      if (!this.isFull) this.#wake()
-      return { done: false, value }
-    }
+    if (this.#items.length > 0) return { done: false, value: this.take() as Item }
     if (this.#end === null) return await new Promise((resolve, reject) => { this.#takers.push({ resolve, reject }) })
     const { error } = this.#end
     this.#end = { error: undefined }
@@ -34,11 +30,11 @@ export class Queue<Item> {
     return { done: true, value: undefined }
   }
 
-  /** Everything that waits, out of the queue. */
-  drain (): Item[] {
-    const items = this.#items.splice(0)
-    this.#wake()
-    return items
+  /** The first that waits, out of the queue. */
+  take (): Item | undefined {
+    const item = this.#items.shift()
+    this.whenRoom(this.#wake)
+    return item
   }
 
   /** Calls back as soon as there is room. One at a time. */

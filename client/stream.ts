@@ -75,7 +75,7 @@ export class Stream implements AsyncIterable<AnyEvent> {
   }
 
   readonly close = (): void => {
-    this.#queue.drain()
+    while (this.#queue.take());
     this.#end()
   }
 
@@ -155,7 +155,10 @@ export class Stream implements AsyncIterable<AnyEvent> {
       closed: (error) => { if (!signal.aborted) this.#end(error) },
       heard: dog.heard,
       beats: () => { isBeating = true },
-      received: (event, data, id) => { if (!signal.aborted) this.#receive(event, data, id) },
+      received: (event, data, id) => {
+        this.#catchUp()   // what came before goes first
+        if (!signal.aborted) this.#receive(event, data, id)
+      },
       moved: (id) => { if (!signal.aborted) this.lastEventId = id },
       delayed: (retry) => { this.#backoff.delay = retry },
       isFull: () => this.#queue.isFull,
@@ -206,9 +209,10 @@ export class Stream implements AsyncIterable<AnyEvent> {
     })
   }
 
+  // Until one of who is told closes the stream or leaves the rest to others.
   #catchUp (): void {
-    if (this.#isIterated) return
-    for (const event of this.#queue.drain()) this.#listeners.tell(event.event, event)
+    let event
+    while (!this.#isIterated && !this.#listeners.isEmpty && (event = this.#queue.take())) this.#listeners.tell(event.event, event)
   }
 
   #become (state: ClientState, detail: StateDetail = {}): void {

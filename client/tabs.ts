@@ -137,7 +137,7 @@ class Member {
     try {
       await this.#locks.request(this.#name, options, async () => { if (!this.#over.signal.aborted) await this.#lead() })
     } catch (error) {
-      if (this.#isLeading) this.#fail(new StreamError('PST_ERR_SILENT', 'Another tab leads, which has heard nothing of this one'))
+      if (this.#isLeading) this.#fail(new StreamError('PST_ERR_SILENT', 'Another tab leads'))
       else if (!options.signal?.aborted) this.#fail(error)
     }
   }
@@ -233,7 +233,7 @@ class Member {
       this.#passed.add(id)
       this.#meet()
     }
-    let error: unknown = new StreamError('PST_ERR_CUT', 'The stream ended before it was where the other tabs are')
+    let error: unknown = new StreamError('PST_ERR_CUT', 'The stream ended behind the other tabs')
     try {
       await overFetch({
         ...this.#link,

@@ -115,6 +115,47 @@ await t.test('what comes before the first listener waits for it, and for others 
   t.same(seen, [1, 2])
 })
 
+await t.test('of what waited, who closes the stream hears no more, who leaves has the rest kept, and what comes meanwhile comes behind it', async (t) => {
+  const waiting = async () => {
+    let link!: Link
+    const transport = (given: Link) => {
+      link = given
+      link.opened()
+      for (const n of [1, 2, 3]) link.received('message', () => n, undefined)
+      return new Promise<never>(() => {})
+    }
+    const client = openToIterate(t, 'http://127.0.0.1', { transport })
+    await client.becomes('open')
+    const seen: unknown[] = []
+    return { ...client, seen, receive: (n: number) => { link.received('message', () => n, undefined) } }
+  }
+
+  const closing = await waiting()
+  closing.stream.on('message', ({ data }) => {
+    closing.seen.push(data)
+    closing.stream.close()
+  })
+  await closing.becomes('closed')
+  t.same(closing.seen, [1])
+
+  const { stream, seen } = await waiting()
+  const take = ({ data }: { data: unknown }) => {
+    seen.push(data)
+    stream.off('message', take)
+  }
+  for (const n of [1, 2, 3]) {
+    stream.on('message', take)
+    await until(() => seen.length >= n)
+  }
+  t.same(seen, [1, 2, 3])
+
+  const late = await waiting()
+  queueMicrotask(() => { late.receive(4) })
+  late.stream.on('message', ({ data }) => { late.seen.push(data) })
+  await until(() => late.seen.length === 4)
+  t.same(late.seen, [1, 2, 3, 4])
+})
+
 for (const [name, options] of [['fetch', {}], ['WebSocket', overWebSocket]] as const) {
   await t.test(`what nobody reads stays with the server, by ${name}, and comes when it is read`, async (t) => {
     const server = await start(t, (app) => { app.stream('/', { topics: 'a', websocket: {} }) })
