@@ -27,7 +27,7 @@ const LARGE = 1_600
 // A share of as many more hears nothing but heartbeats.
 const QUIET = 0.1
 
-await verdict({ log: 'memory', connections: 1_000, stalled: 5, seconds: 2, rounds: 3, seed: 1 }, async ({ log, connections, stalled, seconds, rounds }, faults) => {
+await verdict({ log: 'memory', connections: 1_000, stalled: 5, seconds: 2, rounds: 3 }, async ({ log, connections, stalled, seconds, rounds }, faults) => {
   const scene = await Scene.open(log, 120 + rounds * (seconds + 30))
   try {
     const sleep = seconds * 1_000

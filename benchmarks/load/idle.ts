@@ -52,7 +52,7 @@ function expectNothing (faults: Faults, before: Remains, after: Remains): void {
   faults.expect(isDeepStrictEqual(after.listeners, before.listeners), `listeners ${JSON.stringify(before.listeners)} → ${JSON.stringify(after.listeners)}`)
 }
 
-await verdict({ minutes: 10, connections: 10_000, heartbeat: 15_000, seed: 1 }, async ({ minutes, connections, heartbeat }, faults) => {
+await verdict({ minutes: 10, connections: 10_000, heartbeat: 15_000 }, async ({ minutes, connections, heartbeat }, faults) => {
   const lifetime = minutes * 60 + 300
   const server = new ServerProcess({ options: { heartbeat }, lifetime })
   let crowd: Crowd | null = null

@@ -15,7 +15,7 @@ const HELD = 100
 const GROWTH_EACH = 100
 const GROWTH = 64
 
-await verdict({ connections: 10_000, events: 1_500, places: 500, seed: 1 }, async ({ connections, events, places }, faults) => {
+await verdict({ connections: 10_000, events: 1_500, places: 500 }, async ({ connections, events, places }, faults) => {
   const lifetime = '200'
   const node = new Child('returning-node', ['0', String(events), String(places), lifetime])
   const children = [node]

@@ -17,7 +17,7 @@ const LARGE = 1_600
 // Beyond its deadline, ms: a process needs some time to go away, on a machine that lets others come first.
 const SLACK = 2_000
 
-await verdict({ log: 'memory', connections: 10_000, stalled: 20, drain: 10_000, retry: 2_000, seed: 1 }, async ({ log, connections, stalled, drain, retry }, faults) => {
+await verdict({ log: 'memory', connections: 10_000, stalled: 20, drain: 10_000, retry: 2_000 }, async ({ log, connections, stalled, drain, retry }, faults) => {
   const scene = await Scene.open(log, 300)
   try {
     const options = { drain, retry }
