@@ -14,7 +14,7 @@ import { churn, fanOut, latency, memory, stalled, type Test, testsOf, tokens } f
 import { ROOT } from '../support/documents.ts'
 
 // Programs that start programs, on a machine that does other things as well.
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const PATIENCE = 10_000
 const TINY = { connections: 5, events: 40, warmUp: 10 }

@@ -16,7 +16,7 @@ import { processing } from './cases/processing.ts'
 const sections = [eventSource, processing, origins, lastEventId, parsing, interpreting, authoring, pastelli]
 
 // For all cases together: a browser on a busy machine takes its time.
-const TIMEOUT = 110_000
+const TIMEOUT = 300_000
 
 export async function conform (name: ClientName): Promise<void> {
   const skip = name === 'undici' || name === 'eventsource' ? false : withoutBrowser(name as BrowserName)
