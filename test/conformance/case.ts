@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
 import type { Connection } from '../../index.ts'
 import { type Server, type ServerOptions, start } from '../support/server.ts'
-import { type Client, type ClientName, PAGE, PATIENCE, type Source } from './client.ts'
+import { type Client, type ClientName, PAGE, type Source } from './client.ts'
 import type { OpenOptions, Told } from './record.ts'
 
 /** A section of https://html.spec.whatwg.org/multipage/server-sent-events.html */
@@ -103,17 +103,6 @@ export function reads (name: string, chunks: string | ReadonlyArray<string | Uin
     play: async ({ open }) => events(await toEnd(await open('/', { ...types && { types } }))),
     wants,
     ...deviations && { deviations }
-  }
-}
-
-/** Like `until`, and as patient as with a browser. */
-export async function eventually<Value> (condition: () => Value | Promise<Value>, what: string): Promise<NonNullable<Value>> {
-  const deadline = performance.now() + PATIENCE
-  for (;;) {
-    const value = await condition()
-    if (value) return value
-    if (performance.now() > deadline) throw new Error(`waited ${PATIENCE} ms in vain until ${what}`)
-    await new Promise((resolve) => { setTimeout(resolve, 5) })
   }
 }
 

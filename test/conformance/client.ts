@@ -8,9 +8,6 @@ import { type EventSourceClass, type EventSourceLike, type OpenOptions, record, 
 
 export type ClientName = BrowserName | 'undici' | 'eventsource'
 
-/** What a browser in a busy machine may take, ms. */
-export const PATIENCE = 20_000
-
 /** An EventSource, wherever it is. */
 export interface Source {
   /** All that it has told so far. */

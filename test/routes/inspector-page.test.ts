@@ -1,9 +1,9 @@
 /** The inspector's page in a browser: its lists, and what can be done from them. */
 import t from 'tap'
 import { launchChromium, withoutChromium } from '../support/browser.ts'
-import { cell, eventually, open, violations, visitors } from '../support/inspector-page.ts'
+import { cell, open, violations, visitors } from '../support/inspector-page.ts'
 import { subscribe } from '../support/subscriber.ts'
-import { until } from '../support/until.ts'
+import { eventually, until } from '../support/until.ts'
 
 // A browser on a busy machine takes its time.
 t.setTimeout(120_000)
@@ -24,11 +24,11 @@ await t.test('in a browser', { skip: withoutChromium() }, async (t) => {
     await page.keyboard.press('/')
     await page.keyboard.type('market-1 name')
     await page.getByText('4 of 12').waitFor()
-    await eventually('four are left', async () => await page.locator('#connections .row').count() === 4)
+    await eventually(async () => await page.locator('#connections .row').count() === 4, 'four are left')
     t.same(await page.locator('#connections .row > :nth-child(2)').allTextContents(), ['name-1', 'name-4', 'name-7', 'name-10'], 'oldest first')
     await page.getByRole('button', { name: 'Name' }).click()
     await page.getByRole('columnheader', { name: 'Name' }).and(page.locator('[aria-sort=ascending]')).waitFor()
-    await eventually('they are sorted', async () => (await page.locator('#connections .row > :nth-child(2)').allTextContents()).join() === 'name-1,name-10,name-4,name-7')
+    await eventually(async () => (await page.locator('#connections .row > :nth-child(2)').allTextContents()).join() === 'name-1,name-10,name-4,name-7', 'they are sorted')
     await page.getByRole('searchbox').fill('nobody')
     await page.getByText('Nothing has these words.').waitFor()
 
@@ -51,16 +51,16 @@ await t.test('in a browser', { skip: withoutChromium() }, async (t) => {
     await cell(page, 'name-299').waitFor()
     t.ok(await page.locator('#connections .row').count() < 40)
     const active = page.locator('#connections .row.active')
-    await eventually('the last one is active', async () => await active.count() === 1 && /name-299/.test(await active.textContent() ?? ''))
+    await eventually(async () => await active.count() === 1 && /name-299/.test(await active.textContent() ?? ''), 'the last one is active')
     t.equal(await grid.getAttribute('aria-activedescendant'), await active.getAttribute('id'))
     t.equal(await active.getAttribute('aria-rowindex'), '301')
     await page.keyboard.press('PageUp')
     await page.keyboard.press('ArrowUp')
-    await eventually('another one is active', async () => await active.count() === 1 && !/name-299/.test(await active.textContent() ?? 'name-299'))
+    await eventually(async () => await active.count() === 1 && !/name-299/.test(await active.textContent() ?? 'name-299'), 'another one is active')
     await page.keyboard.press('Home')
     await cell(page, 'name-0').waitFor()
     await page.keyboard.press('ArrowDown')
-    await eventually('the second one is active', async () => await active.locator(':nth-child(2)').textContent() === 'name-1')
+    await eventually(async () => await active.locator(':nth-child(2)').textContent() === 'name-1', 'the second one is active')
     await page.evaluate('document.querySelector("#connections .view").scrollTop = 150 * 40')
     await cell(page, 'name-152').waitFor()
   })

@@ -1,5 +1,4 @@
 /** The inspector's page in a browser, and what is looked for in it. */
-import { setTimeout as delay } from 'node:timers/promises'
 import axe from 'axe-core'
 import type { FastifyInstance } from 'fastify'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
@@ -9,9 +8,6 @@ import { type Inspected, startInspected } from './inspected.ts'
 import { subscribe } from './subscriber.ts'
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
-
-// So long that only a condition that never comes gets there, ms.
-const DEADLINE = 15_000
 
 export const OFTEN: InspectorOptions = { insecure: true, interval: 150 }
 
@@ -61,13 +57,4 @@ export async function violations (page: Page): Promise<string[]> {
 
 export function cell (page: Page, text: string): Locator {
   return page.getByRole('gridcell', { name: text, exact: true })
-}
-
-/** Resolves once the page is like this. */
-export async function eventually (what: string, isIt: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + DEADLINE
-  while (!await isIt()) {
-    if (performance.now() > deadline) throw new Error(`waited ${DEADLINE} ms in vain until ${what}`)
-    await delay(20)
-  }
 }

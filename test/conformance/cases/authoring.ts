@@ -1,5 +1,6 @@
 /** How many streams a page may have, and what becomes of them when it is left. */
-import { events, eventually, newest, ownServer, type Section, states } from '../case.ts'
+import { eventually } from '../../support/until.ts'
+import { events, newest, ownServer, type Section, states } from '../case.ts'
 import type { Source } from '../client.ts'
 
 const pagesOnly = 'only pages have a limit, and are left'

@@ -1,6 +1,7 @@
 /** How lines become events. */
 import type { FastifyInstance } from 'fastify'
-import { andClose, answers, bytes, type Case, END, events, eventually, message, reads, type Section, toEnd } from '../case.ts'
+import { eventually } from '../../support/until.ts'
+import { andClose, answers, bytes, type Case, END, events, message, reads, type Section, toEnd } from '../case.ts'
 import type { ClientName } from '../client.ts'
 
 const NO_BUFFER = 'an event has the id of its own block, or none'

@@ -1,5 +1,6 @@
 /** What a client says of where it was. */
-import { andClose, answers, bytes, type Case, END, events, eventually, message, type Scene, type Section, toEnd } from '../case.ts'
+import { eventually } from '../../support/until.ts'
+import { andClose, answers, bytes, type Case, END, events, message, type Scene, type Section, toEnd } from '../case.ts'
 
 const NEVER = 'it does not come back'
 const LATIN1 = { because: 'it sends Latin-1', gives: Buffer.from('grün', 'latin1').toString() }

@@ -2,7 +2,8 @@
 import cors, { type FastifyCorsOptions } from '@fastify/cors'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { start } from '../../support/server.ts'
-import { type Case, events, eventually, message, newest, type Scene, type Section, states } from '../case.ts'
+import { eventually } from '../../support/until.ts'
+import { type Case, events, message, newest, type Scene, type Section, states } from '../case.ts'
 import type { OpenOptions } from '../record.ts'
 
 const pagesOnly = 'only pages have an origin and cookies'
@@ -97,7 +98,7 @@ function elsewhere (name: string, allow: Allow, options: OpenOptions, wants: unk
 }
 
 /** Whether a preflight comes ahead of the request that says where it was. */
-function asksBefore (name: string, id: string, deviations: Case['deviations'] = {}): Case {
+function asksBefore (name: string, id: string): Case {
   return {
     name: `${name} comes back to another origin without a preflight`,
     pagesOnly,
@@ -112,7 +113,6 @@ function asksBefore (name: string, id: string, deviations: Case['deviations'] = 
       await source.close()
       return requests.map(({ method, headers }) => [method, headers['last-event-id'] ?? null])
     },
-    wants: [['GET', null], ['GET', id]],
-    deviations
+    wants: [['GET', null], ['GET', id]]
   }
 }

@@ -1,5 +1,6 @@
 /** What Pastelli promises, as each client has it. */
-import { type Case, events, eventually, message, newest, ownServer, type Section, type Seen, states, toEnd } from '../case.ts'
+import { eventually } from '../../support/until.ts'
+import { type Case, events, message, newest, ownServer, type Section, type Seen, states, toEnd } from '../case.ts'
 
 const LINES = ['a\nb', 'a\rb', 'a\r\nb', '\n', 'a\n\n\nb\n', 'event: forged\n\ndata: forged', '\u2028', '\ufeff', ': a', ' a', '']
 const EPOCH = /[^:"]+:\d+/g
