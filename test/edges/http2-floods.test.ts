@@ -3,7 +3,7 @@ import http2 from 'node:http2'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { heldBytes } from '../support/garbage.ts'
-import { edge, untilSockets } from '../support/edge.ts'
+import { edge, GIVING_UP, untilSockets } from '../support/edge.ts'
 import { connectHttp2, FLAGS, frame, FRAMES, getBlock, number, settings, WIDE_OPEN } from '../support/raw-http2.ts'
 import { until } from '../support/until.ts'
 
@@ -14,12 +14,8 @@ const setup = (app: FastifyInstance) => {
   app.get('/plain', async () => 'plain')
 }
 
-// Node 20 does not close a session that its library of HTTP/2 has given up, nor sees its client leave. There our own
-// deadlines find it while it has streams, and Fastify's when it has none.
-const FAST = { http2: true, http2SessionTimeout: 2_000, pastelli: { heartbeat: 500, writeTimeout: 1_000, drain: 500 } }
-
 await t.test('resets in a storm, as many as Node allows and then more: every stream that opened closes once', async (t) => {
-  const { app, port, witness, leavesNothing } = await edge(t, setup, { ...FAST, places: Infinity })
+  const { app, port, witness, leavesNothing } = await edge(t, setup, { ...GIVING_UP, places: Infinity })
   for (const pause of [true, false]) {
     const session = await connectHttp2(t, port, WIDE_OPEN)
     let id = 1
@@ -34,8 +30,8 @@ await t.test('resets in a storm, as many as Node allows and then more: every str
     await untilSockets(app, 1)
     await until(() => witness.closed.length === witness.opened.length)
   }
-  t.ok(witness.closed.every(({ reason }) => reason === 'client' || reason === 'timeout'))
-  await leavesNothing(...witness.closed.map(({ reason }) => reason))
+  t.ok(witness.reasons.every((reason) => reason === 'client' || reason === 'timeout'))
+  await leavesNothing(...witness.reasons)
 })
 
 await t.test('resets within what Node allows, session by session: the heap does not grow', async (t) => {
@@ -66,7 +62,7 @@ await t.test('resets within what Node allows, session by session: the heap does 
 })
 
 await t.test('pings and settings without end: answered while they are read, else the session ends', async (t) => {
-  const { app, port, witness, leavesNothing } = await edge(t, setup, { ...FAST, places: 10 })
+  const { app, port, witness, leavesNothing } = await edge(t, setup, { ...GIVING_UP, places: 10 })
   for (const flood of [frame(FRAMES.ping, 0, 0, '12345678'), settings()]) {
     const reads = (await connectHttp2(t, port, WIDE_OPEN)).get(1, '/')
     await reads.until(() => reads.text(1).includes('hello'))
@@ -93,12 +89,12 @@ await t.test('pings and settings without end: answered while they are read, else
     ignores.client.leave()
     await untilSockets(app, 1)
   }
-  t.ok(witness.closed.every(({ reason }) => reason === 'client' || reason === 'timeout'))
-  await leavesNothing(...witness.closed.map(({ reason }) => reason))
+  t.ok(witness.reasons.every((reason) => reason === 'client' || reason === 'timeout'))
+  await leavesNothing(...witness.reasons)
 })
 
 await t.test('headers without end: no stream opens, and the session ends with what was open on it', async (t) => {
-  const { app, port, witness, leavesNothing } = await edge(t, setup, FAST)
+  const { app, port, witness, leavesNothing } = await edge(t, setup, GIVING_UP)
   const session = (await connectHttp2(t, port, WIDE_OPEN)).get(1, '/')
   await session.until(() => session.text(1) === 'data: hello\n\n')
   session.send(frame(FRAMES.headers, FLAGS.endStream, 3, getBlock('/')))
@@ -113,7 +109,7 @@ await t.test('headers without end: no stream opens, and the session ends with wh
   t.equal(witness.opened.length, 1)
   const [ending] = witness.closed
   t.ok(ending?.reason === 'client' || ending?.reason === 'timeout')
-  await leavesNothing(...witness.closed.map(({ reason }) => reason))
+  await leavesNothing(...witness.reasons)
 })
 
 await t.test('1,000 streams of one session: each gets every event of its topic in order, and all end one by one or at once', async (t) => {

@@ -56,12 +56,12 @@ for (const tls of [false, true]) {
     t.notMatch(stdout, /Non-2xx|Socket errors/)
     const done = Number(/(\d+) requests in/.exec(stdout)?.[1])
     await until(() => app.connections.size === 0)
-    const reasons = witness.closed.map(({ reason }) => reason)
+    const { reasons } = witness
     const left = reasons.filter((reason) => reason === 'client').length
     t.ok(done > 0 && left <= CLIENTS, `${done} were whole, ${left} were left`)
     t.equal(reasons.filter((reason) => reason === 'server').length, reasons.length - left)
     t.ok(reasons.length - left >= done)
-    await witness.seesEach(t, witness.opened.map((opened) => witness.closed.find(({ connection }) => connection === opened)?.reason ?? 'error'))
+    await witness.seesEach(t, reasons)
     t.same(noise(), [])
   })
 }

@@ -69,7 +69,7 @@ await t.test('RST right behind the head', async (t) => {
     client.reset()
     await until(() => witness.closed.length === nth + 1)
   }
-  const reasons = witness.closed.map(({ reason }) => reason)
+  const { reasons } = witness
   t.same([reasons[0], reasons[1], reasons[3]], ['client', 'client', 'client'])
   t.ok(['client', 'server'].includes(String(reasons[2])), 'one that ends by itself may have been done')
   await leavesNothing(...reasons)

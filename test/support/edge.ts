@@ -8,6 +8,12 @@ import { type Subscriber, subscribe } from './subscriber.ts'
 import { until } from './until.ts'
 import { Witness } from './witness.ts'
 
+/**
+ * Of a server whose sessions of HTTP/2 are broken: Node 20 does not close one that its library of HTTP/2 has given up, nor sees its client
+ * leave. There our own deadlines find it while it has streams, and Fastify's when it has none.
+ */
+export const GIVING_UP = { http2: true, http2SessionTimeout: 2_000, pastelli: { heartbeat: 500, writeTimeout: 1_000, drain: 500 } }
+
 export interface EdgeOptions extends ServerOptions {
   /** How many streams may be open at once. Default 3; Infinity is not tried. */
   places?: number

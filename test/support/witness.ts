@@ -20,6 +20,12 @@ export class Witness {
     app.connections.on('close', (connection, reason) => { this.closed.push({ connection, reason }) })
   }
 
+  /** Why each has closed that has, in the order of opening. */
+  get reasons (): CloseReason[] {
+    const found = new Map(this.closed.map(({ connection, reason }) => [connection, reason]))
+    return this.opened.flatMap((connection) => found.get(connection) ?? [])
+  }
+
   /** Resolves with the connection that opened as number `nth`, from 0. */
   async open (nth = 0): Promise<Connection> {
     return await until(() => this.opened[nth], `connection ${nth} is open`)
