@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import type { PastelliOptions } from '../../index.ts'
+import { untilSockets } from '../support/edge.ts'
 import { start, type Server } from '../support/server.ts'
 import { standStill } from '../support/stand-still.ts'
 import { until } from '../support/until.ts'
@@ -20,7 +21,7 @@ const CLIENT = `
   for (const path of paths) session.request({ ':path': path }).on('error', () => {}).once('data', () => console.log(path)).resume()
 `
 
-interface Scene extends Server { witness: Witness, client: ChildProcess, sockets: () => Promise<number> }
+interface Scene extends Server { witness: Witness, client: ChildProcess }
 
 /** A client in a process of its own, which has begun its streams. */
 async function open (t: Test, tls: boolean, pastelli: PastelliOptions, paths: readonly string[]): Promise<Scene> {
@@ -33,49 +34,38 @@ async function open (t: Test, tls: boolean, pastelli: PastelliOptions, paths: re
   let told = ''
   client.stdout.setEncoding('utf8').on('data', (text: string) => { told += text })
   await until(() => told.split('\n').length > paths.length)
-  const sockets = () => new Promise<number>((resolve, reject) => {
-    server.app.server.getConnections((err, count) => { err === null ? resolve(count) : reject(err) })
-  })
-  return { ...server, witness, client, sockets }
-}
-
-async function untilNone (count: () => Promise<number>): Promise<void> {
-  let left = Infinity
-  const look = setInterval(() => { void count().then((found) => { left = found }) }, 20)
-  try {
-    await until(() => left === 0, 'no socket is left')
-  } finally {
-    clearInterval(look)
-  }
+  return { ...server, witness, client }
 }
 
 for (const tls of [false, true]) {
   await t.test(tls ? 'over TLS' : 'in clear text', async (t) => {
-    await t.test('a client that is frozen is found out by a ping, with all of its streams', async (t) => {
-      const { witness, client, sockets } = await open(t, tls, { heartbeat: 200 }, ['/', '/?again'])
+    t.jobs = 4   // all of them wait
+
+    void t.test('a client that is frozen is found out by a ping, with all of its streams', { buffered: true }, async (t) => {
+      const { app, witness, client } = await open(t, tls, { heartbeat: 200 }, ['/', '/?again'])
       standStill(client)
       await witness.sees(t, 'timeout')
       t.equal(witness.closed.length, 2)
-      await untilNone(sockets)
+      await untilSockets(app, 0)
     })
 
-    await t.test('a client that answers its pings stays', async (t) => {
-      const { witness, client, sockets } = await open(t, tls, { heartbeat: 100, maxAge: 2_000 }, ['/'])
+    void t.test('a client that answers its pings stays', { buffered: true }, async (t) => {
+      const { app, witness, client } = await open(t, tls, { heartbeat: 300, maxAge: 1_200 }, ['/'])
       await witness.sees(t, 'expired')
-      t.equal(await sockets(), 1, 'so does its session')
+      await untilSockets(app, 1)   // so does its session
       client.kill('SIGKILL')
     })
 
-    await t.test('a client that takes nothing loses its session with the stream if nothing comes from it', async (t) => {
-      const { witness, client, sockets } = await open(t, tls, { heartbeat: 300, writeTimeout: 400, maxBuffered: 2 * MUCH }, ['/'])
+    void t.test('a client that takes nothing loses its session with the stream if nothing comes from it', { buffered: true }, async (t) => {
+      const { app, witness, client } = await open(t, tls, { heartbeat: 300, writeTimeout: 400, maxBuffered: 2 * MUCH }, ['/'])
       const connection = await witness.open()
       standStill(client)
       connection.chunk(Buffer.alloc(MUCH))
       await witness.sees(t, 'timeout')
-      await untilNone(sockets)
+      await untilSockets(app, 0)
     })
 
-    await t.test('the app closes in time, whoever takes nothing', async (t) => {
+    void t.test('the app closes in time, whoever takes nothing', { buffered: true }, async (t) => {
       const { app, witness, client } = await open(t, tls, { heartbeat: 0, writeTimeout: 0, drain: 300, maxBuffered: 2 * MUCH }, ['/'])
       const connection = await witness.open()
       standStill(client)
