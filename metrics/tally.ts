@@ -110,13 +110,13 @@ export class Tally {
     ]
   }
 
-  #end ({ route, transport, openedAt, events, bytes }: Connection, reason: CloseReason): void {
+  #end ({ route, transport, openSince, events, bytes }: Connection, reason: CloseReason): void {
     const totals = totalsOf(this.#ended, route, transport as TransportName)
     totals.opened++
     totals.events += events
     totals.bytes += bytes
     countsOf(this.#closed, route)[reason]++
-    this.#observer.ended(route, (performance.timeOrigin + performance.now() - openedAt) / 1_000)
+    this.#observer.ended(route, (performance.now() - openSince) / 1_000)
   }
 
   // All totals are of the moment in which the open ones are listed: a connection counts as open or as ended, never as both or

@@ -42,6 +42,7 @@ export class Connection<State extends object = ConnectionState> extends Sender {
   #transportName: TransportName | null = null
   #init: string | null = null
   #openedAt = 0
+  #openSince = 0
   #name: string | null = null
   #state: State | null = null
 
@@ -78,7 +79,12 @@ export class Connection<State extends object = ConnectionState> extends Sender {
 
   /** When the response was taken over, ms since 1970; 0 before that. */
   get openedAt (): number {
-    return this.#openedAt === 0 ? 0 : Math.round(performance.timeOrigin + this.#openedAt)
+    return this.#openedAt
+  }
+
+  /** @internal The same as `performance.now()` tells it, which nobody sets: what it is old by. */
+  get openSince (): number {
+    return this.#openSince
   }
 
   /** The app's own: whatever it wants to find here again. */
@@ -373,8 +379,9 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     this.#opening = null
     this.#settleFormat(contentType ?? '')
     this.#transportName = transport.name
-    this.#openedAt = performance.now()
-    this.deadlines.start(this.#openedAt, settings.maxAge)
+    this.#openedAt = Date.now()
+    this.#openSince = performance.now()
+    this.deadlines.start(this.#openSince, settings.maxAge)
     this.outbox.attach(transport)
     this.#addPrologue()
     this.opened()
@@ -443,7 +450,7 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     freePlaces(this.#host.limits, this.#origin.key)
     if (!wasOpen) this.#host.registry.giveUp(this)
     if (!wasOpen && reason !== 'overflow') return   // answered by other means, or nobody there
-    const duration = wasOpen ? Math.round(performance.now() - this.#openedAt) : 0
+    const duration = wasOpen ? Math.round(performance.now() - this.#openSince) : 0
     this.#origin.log.info({ connection: this.id, reason, duration, bytes: this.bytes, events: this.events }, 'stream closed')
     if (wasOpen) this.#host.registry.remove(this, reason)
   }

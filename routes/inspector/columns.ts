@@ -9,7 +9,7 @@ const TOPICS_IN_A_ROW = 3
 const TOPICS_IN_DETAIL = 200
 
 export const connectionColumns: Columns<ConnectionRow> = {
-  age: (one, other) => other.connection.openedAt - one.connection.openedAt,
+  age: (one, other) => other.connection.openSince - one.connection.openSince,
   id: (one, other) => inOrder(one.connection.id, other.connection.id),
   name: (one, other) => inOrder(one.connection.name ?? '', other.connection.name ?? ''),
   route: (one, other) => inOrder(one.connection.route, other.connection.route),
@@ -41,9 +41,10 @@ export const connectionHas: Has<ConnectionRow> = ({ connection, phase, subscript
 
 /** What the list shows. */
 export function connectionCells ({ connection, subscriptions, phase, bytes, events, rate, queued, behind, lag }: ConnectionRow): object {
-  const { id, name, route, transport, openedAt } = connection
+  const { id, name, route, transport, openedAt, openSince } = connection
   const topics = [...take(subscriptions.keys(), TOPICS_IN_A_ROW)]
-  return { id, name, route, transport, openedAt, phase, bytes, events, rate, queued, behind, lag, topics, topicCount: subscriptions.size }
+  const age = performance.now() - openSince
+  return { id, name, route, transport, openedAt, age, phase, bytes, events, rate, queued, behind, lag, topics, topicCount: subscriptions.size }
 }
 
 /** All there is. */

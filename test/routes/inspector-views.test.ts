@@ -28,7 +28,7 @@ function fake (n: number): Connection {
     route: `/${n % 5}`,
     transport: 'http1',
     protocol: null,
-    openedAt: n,
+    openSince: n,
     bytes: n,
     events: 1,
     queued: 0,
@@ -76,7 +76,7 @@ t.test('what is equal stays in its order, either way', async (t) => {
   const compare = connectionColumns['route'] as (typeof connectionColumns)[string]
   for (const isDescending of [false, true]) {
     const { result } = drive(connections.view('', () => true, { name: 'route', isDescending, compare }))
-    const ages = result.filter(({ connection: { route } }) => route === '/2').map(({ connection: { openedAt } }) => openedAt)
+    const ages = result.filter(({ connection: { route } }) => route === '/2').map(({ connection: { openSince } }) => openSince)
     t.same(ages, [...ages].sort((a, b) => a - b))
   }
 })

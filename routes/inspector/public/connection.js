@@ -71,13 +71,13 @@ function enable (isOpen) {
   for (const button of buttons) button.disabled = !isOpen
 }
 
-function fill ({ name, route, transport, protocol, phase, openedAt, expiresAt, bytes: sent, events, queued, behind, lag, lastEventId, position, topics, topicCount }) {
+function fill ({ name, route, transport, protocol, phase, openedAt, age, expiresAt, bytes: sent, events, queued, behind, lag, lastEventId, position, topics, topicCount }) {
   const facts = {
     Route: route,
     Name: name,
     Transport: protocol ? `${transport}, ${protocol}` : transport,
     Phase: phase,
-    Opened: `${moment(openedAt)}, ${duration(Date.now() - openedAt)} ago`,
+    Opened: `${moment(openedAt)}, ${duration(age)} ago`,
     Expires: expiresAt == null ? null : moment(expiresAt),
     Sent: `${bytes(sent)}, ${plural(events, 'event', 'events')}`,
     'Waiting for it': bytes(queued),

@@ -44,7 +44,7 @@ const connections = new Table($('#connections'), {
     { name: 'id', title: 'Id', width: 'minmax(5rem, 0.7fr)', text: ({ id }) => id, look: () => 'code' },
     { name: 'transport', title: 'Transport', width: '5.2rem', text: ({ transport }) => transport },
     { name: 'phase', title: 'Phase', width: '3.8rem', text: ({ phase }) => phase, look: ({ phase }) => phase },
-    { name: 'age', title: 'Age', isNumber: true, width: '5.2rem', text: ({ openedAt }) => duration(Date.now() - openedAt) },
+    { name: 'age', title: 'Age', isNumber: true, width: '5.2rem', text: ({ age }) => duration(age) },
     { name: 'events', title: 'Events', isNumber: true, width: '4rem', text: ({ events }) => whole(events) },
     { name: 'bytes', title: 'Sent', isNumber: true, width: '4.4rem', text: ({ bytes: sent }) => bytes(sent) },
     { name: 'rate', title: 'Rate', isNumber: true, width: '5rem', text: ({ rate }) => rate < 0.5 ? '·' : `${bytes(rate)}/s` },
