@@ -9,6 +9,9 @@ type Streams = ReadonlyArray<readonly [key: string, entries: ReadonlyArray<reado
 
 const MAX_MESSAGES = 500
 
+// So many are there for late hearers while the clock is behind the ids: of what is older nobody can tell then.
+const MAX_UNDATED = 10_000
+
 // The time is that of Redis, so that no two clocks have to agree.
 const COMMON = `
 local time = redis.call('TIME')
@@ -17,21 +20,26 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function post (ttl, from)
   for i = from, #ARGV do
     local stream = KEYS[i - from + 3]
-    redis.call('XADD', stream, 'MINID', string.format('%.0f', now - ttl), '*', 'message', ARGV[i])
+    local id = redis.call('XADD', stream, 'MINID', string.format('%.0f', now - ttl), '*', 'message', ARGV[i])
+    if tonumber(string.match(id, '^%d+')) > now + ttl then redis.call('XTRIM', stream, 'MAXLEN', '~', ${MAX_UNDATED}) end
     redis.call('PEXPIRE', stream, ttl)
   end
 end
 `
 
 /**
- * This node lives.
+ * This node lives. Under the id of each that does the hash has till when, how much it has said, and for how many ms it lives then:
+ * where the clock was set back, it has no longer than that from now on.
  *
  * KEYS: the hash of those who live, the stream to all, the one to this node.
  * ARGV: its id, how much it has said, for how many ms it is taken for living.
  * Answers whether it was until now, the newest ids of the streams, then by turns a living node and how much it has said.
  */
 const LOOK = script(`${COMMON}
-local nodes, id, version, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
+local nodes, id, version, ttl = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local function live (node, said, span)
+  redis.call('HSET', nodes, node, string.format('%.0f %s %s', now + tonumber(span), said, span))
+end
 local function newest (stream)
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', '1')[1]
   return last and last[1] or ''
@@ -39,7 +47,7 @@ end
 local answer = { 0, newest(KEYS[2]), newest(KEYS[3]) }
 local known = redis.call('HGETALL', nodes)
 for i = 1, #known, 2 do
-  local till, said = string.match(known[i + 1], '^(%d+) (%d+)$')
+  local till, said, span = string.match(known[i + 1], '^(%d+) (%d+) (%d+)$')
   if not till or tonumber(till) <= now then
     redis.call('HDEL', nodes, known[i])
   elseif known[i] == id then
@@ -47,9 +55,10 @@ for i = 1, #known, 2 do
   else
     answer[#answer + 1] = known[i]
     answer[#answer + 1] = said
+    if tonumber(till) > now + tonumber(span) then live(known[i], said, span) end
   end
 end
-redis.call('HSET', nodes, id, string.format('%.0f', now + ttl) .. ' ' .. version)
+live(id, version, ttl)
 redis.call('PEXPIRE', nodes, ttl)
 return answer
 `)

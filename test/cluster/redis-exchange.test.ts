@@ -1,9 +1,13 @@
 /** What nodes hear of Redis, however a client gives it, and whatever the clock of Redis does. */
-import t from 'tap'
-import type { Line } from '../../logs/redis/line.ts'
+import t, { type Test } from 'tap'
+import { lineOf as lineTo, type Line } from '../../logs/redis/line.ts'
 import { RedisExchange } from '../../logs/redis/redis-exchange.ts'
+import { type RedisServer, startRedis, withoutRedis } from '../support/redis.ts'
 
+const skip = withoutRedis()
 const [ALL, OWN] = ['{x}:nodes:all', '{x}:nodes:to:me']
+const TTL = 60_000
+const DAY = 86_400_000
 
 /** A line on which looks find these newest ids, and reads are answered with these; and what was read from. */
 function lineOf (newest: Array<[toAll: string, toThis: string]>, reads: unknown[]): { line: Line, from: string[][] } {
@@ -18,6 +22,17 @@ function lineOf (newest: Array<[toAll: string, toThis: string]>, reads: unknown[
     close: () => {}
   }
   return { line, from }
+}
+
+/** A line to this Redis, whose scripts take the time for so many ms later. */
+async function lineAt (t: Test, redis: RedisServer, ahead: () => number): Promise<Line> {
+  const line = lineTo(await redis.client(t, 'ioredis'), '{x}')
+  const send: Line['send'] = async (command, script, ...rest) => {
+    if (command === 'EVALSHA') throw new Error('NOSCRIPT')
+    const now = Date.now() + ahead()
+    return await line.send(command as string, String(script).replace("redis.call('TIME')", `{ ${Math.floor(now / 1_000)}, ${now % 1_000 * 1_000} }`), ...rest)
+  }
+  return { ...line, send }
 }
 
 await t.test('messages are heard in every form that a client gives them', async (t) => {
@@ -56,4 +71,28 @@ await t.test('where the clock of Redis has gone back, what comes next is heard a
     await exchange.hear(line, 1)
   }
   t.same(from, [['9-5', '9-5'], ['9-5', '9-5'], ['0-0', '0-0'], ['0-0', '0-0']])
+})
+
+await t.test('where the clock of Redis has gone back, who has died is dead in its own time all the same', { skip }, async (t) => {
+  let ahead = DAY
+  const line = await lineAt(t, await startRedis(t), () => ahead)
+  const one = new RedisExchange(line, '{x}', 'me', TTL)
+  const seen = async () => [...(await one.look(line, 0)).versions.keys()].sort()
+  await new RedisExchange(line, '{x}', 'dead', TTL).look(line, 0)
+  await new RedisExchange(line, '{x}', 'slow', 10 * TTL).look(line, 0)
+  for (const [time, living] of [[0, ['dead', 'slow']], [TTL / 2, ['dead', 'slow']], [TTL * 2, ['slow']], [TTL * 11, []]] as const) {
+    ahead = time
+    t.same(await seen(), living, `${time} ms later`)
+  }
+})
+
+await t.test('while the clock of Redis is behind what was sent, messages do not heap up', { skip }, async (t) => {
+  const redis = await startRedis(t)
+  const line = await lineAt(t, redis, () => 0)
+  await redis.cli('XADD', ALL, `${Date.now() + DAY}-0`, 'message', 'of tomorrow')
+  const exchange = new RedisExchange(line, '{x}', 'me', TTL)
+  const parcels = Array.from({ length: 1_000 }, () => ({ to: null, text: 'x' }))
+  for (let i = 0; i < 12; i++) await exchange.post(parcels)
+  const length = Number(await redis.cli('XLEN', ALL))
+  t.ok(length >= 10_000 && length < 11_000, `${length} are left`)
 })
