@@ -4,6 +4,8 @@ import type { Consumer, Message, Messages } from './client.ts'
 
 export interface Ears extends Closable {
   readonly messages: Message[]
+  /** What it failed with; maybe while nobody heard. */
+  failure: Error | null
   arrived: () => void
   failed: (error: Error) => void
 }
@@ -20,10 +22,11 @@ export async function listen (consumers: readonly Consumer[]): Promise<Ears> {
   const found: Messages[] = []
   const ears: Ears = {
     messages,
+    failure: null,
     arrived: () => {},
     failed: () => {},
     close: () => {
-      ears.failed(new Error('it was closed'))
+      fail(ears, new Error('it was closed'))
       // Else NATS deletes them when nobody has asked for long.
       found.forEach((own, i) => { own.close().then(() => (consumers[i] as Consumer).delete()).catch(() => {}) })
     }
@@ -39,7 +42,7 @@ export async function listen (consumers: readonly Consumer[]): Promise<Ears> {
       }
     })
     found.push(own)
-    watch(own, ears).catch((err: Error) => { ears.failed(err) })
+    watch(own, ears).catch((err: Error) => { fail(ears, err) })
   }
   return ears
 }
@@ -57,6 +60,7 @@ export function hear (ears: Ears, ms: number): Promise<Message[]> {
       queueMicrotask(take)   // those that came in one piece go together
     }
     if (ears.messages.length !== 0) take()
+    else if (ears.failure !== null) ears.failed(ears.failure)
     function take (): void {
       clearTimeout(timer)
       ears.arrived = () => {}
@@ -68,6 +72,11 @@ export function hear (ears: Ears, ms: number): Promise<Message[]> {
 // The client would go on by itself, and maybe where another stream is by now.
 async function watch (found: Messages, ears: Ears): Promise<void> {
   for await (const { type } of found.status()) {
-    if (BROKEN.includes(type)) ears.failed(new Error(`NATS: ${type}`))
+    if (BROKEN.includes(type)) fail(ears, new Error(`NATS: ${type}`))
   }
+}
+
+function fail (ears: Ears, error: Error): void {
+  ears.failure ??= error
+  ears.failed(error)
 }
