@@ -1,4 +1,5 @@
 /** The route of clients that have no WebSockets: they poll for messages, and post theirs. */
+import { Http2ServerResponse } from 'node:http2'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Connection } from '../lib/connection/connection.ts'
 import { Formats } from '../lib/connection/formats.ts'
@@ -90,9 +91,11 @@ export function longPoll (fastify: FastifyInstance, ownHost: Host, { connect: ma
 // A client whose poll is cut never comes back with the same token, and what it was answered may be lost.
 async function poll (session: Session | undefined, { raw }: FastifyReply): Promise<Polled> {
   if (session === undefined) return { status: 410, messages: [] }
+  const gone = () => { session.connection.destroy('client') }
   raw.once('close', () => {
     // Over HTTP/2 a response is called finished even if it was never ended.
-    if (!raw.writableEnded || !raw.writableFinished) session.connection.destroy('client')
+    if (!raw.writableEnded || !raw.writableFinished) gone()
   })
+  if ((raw instanceof Http2ServerResponse ? raw.stream : raw).destroyed) gone()   // while a hook of the app's took its time
   return await session.transport.poll()
 }

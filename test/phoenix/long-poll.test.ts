@@ -1,4 +1,5 @@
 /** Long polling by hand: its sessions, their statuses, and how they end. */
+import { once } from 'node:events'
 import http2 from 'node:http2'
 import { json } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
@@ -152,6 +153,26 @@ t.test('a client whose poll is cut is gone, and so is one that did not get its a
   const other = await connect(t, port)
   other.request('GET', '/nothing')
   await other.answer()
+  raw.leave()
+  await witness.sees(t, 'client')
+})
+
+t.test('a client that has gone while a hook of the app\'s took its time ends with client as well', async (t) => {
+  let isAsked = false
+  const { port, poller, witness } = await place(t, { pollWindow: 60_000, pollTimeout: 60_000 }, {
+    before: (app) => {
+      app.addHook('onRequest', async ({ headers, raw }) => {
+        if (headers['x-slow'] === undefined) return
+        isAsked = true
+        await once(raw.socket, 'close')
+      })
+    }
+  })
+  await poller.open()
+  await poller.post([null, '1', 'phoenix', 'heartbeat', {}])
+  const raw = await connect(t, port)
+  raw.get(`/socket/longpoll?vsn=2.0.0&token=${poller.token}`, { 'x-slow': '1' })
+  await until(() => isAsked)
   raw.leave()
   await witness.sees(t, 'client')
 })
