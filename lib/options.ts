@@ -33,8 +33,8 @@ export interface StreamSettings<Request = unknown> {
    */
   maxAge: number
   /**
-   * How long a client may take none of the bytes that wait for it (in writes of 64 KiB at most) before it is cut
-   * with the reason `timeout`.
+   * How long a client may take none of the bytes that wait for it before it is cut with the reason `timeout`. What is given
+   * to the operating system while more waits is seen to be taken as a whole: at most `maxBuffered`, and the event that went above it.
    * @default 60000
    */
   writeTimeout: number
