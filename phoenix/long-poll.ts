@@ -40,7 +40,7 @@ export function longPoll (fastify: FastifyInstance, ownHost: Host, { connect: ma
   const sessions = new Map<string, Session>()
 
   const open = (request: FastifyRequest, reply: FastifyReply, state: object): string => {
-    const connection = connect(request, reply, host, OPENING, { choice: formats.choose(undefined), isNegotiated: false, coding: null, protocol: null })
+    const connection = connect(request, reply, host, OPENING, { route: request.routeOptions.url ?? '', choice: formats.choose(undefined), isNegotiated: false, coding: null, protocol: null })
     const token = MARK + makeId()
     const transport = new PollTransport({
       window: pollWindow,

@@ -64,8 +64,8 @@ export interface Upgrade {
   readonly admit: (request: FastifyRequest, reply: FastifyReply, upgrade: () => unknown) => unknown
 }
 
-/** In which form a connection's events go out. */
-type Form = Pick<Origin, 'choice' | 'isNegotiated' | 'coding' | 'protocol'>
+/** What route a connection is of, and in which form its events go out. */
+type Form = Pick<Origin, 'route' | 'choice' | 'isNegotiated' | 'coding' | 'protocol'>
 
 /** What a type provider makes of a schema. */
 export type Serialized<TypeProvider extends FastifyTypeProvider, Schema> = (TypeProvider & { schema: Schema })['serializer']
@@ -153,12 +153,13 @@ function takeOverOf (reply: FastifyReply): TakeOver {
 
 function begin (reply: FastifyReply, before: TakeOver | null): TakeOver {
   const { request, server } = reply
-  const { [kHost]: ownHost, [kWatched]: isWatched } = request.routeOptions.config
+  const { url: route = '', config } = request.routeOptions   // made anew each time it is asked for
+  const { [kHost]: ownHost, [kWatched]: isWatched } = config
   if (isWatched === undefined && !request.is404) {
-    reply.log.warn({ route: request.routeOptions.url }, 'this route was declared before pastelli was loaded, so nobody watches whether its handler fails: await register first')
+    reply.log.warn({ route }, 'this route was declared before pastelli was loaded, so nobody watches whether its handler fails: await register first')
   }
   const host = ownHost ?? server[kHost]
-  const takeOver = new TakeOver(reply as Reply, (opening) => connect(request, reply, host, opening, formOf(request, host)), ownHost !== undefined && before === null, before)
+  const takeOver = new TakeOver(reply as Reply, (opening) => connect(request, reply, host, opening, formOf(request, host, route, ownHost !== undefined)), ownHost !== undefined && before === null, before)
   reply[kTakeOver] = takeOver
   reply.send = send
   if (ownHost !== undefined) reply.then = then
@@ -199,7 +200,6 @@ export function connect (request: FastifyRequest, reply: FastifyReply, host: Hos
   host.events?.compile((schema) => reply.compileSerializationSchema(schema as Record<string, unknown>))
   const origin = {
     ...form,
-    route: request.routeOptions.url ?? '',
     lastEventId: lastEventId(request),
     key,
     log: reply.log,
@@ -208,10 +208,10 @@ export function connect (request: FastifyRequest, reply: FastifyReply, host: Hos
   return new Connection(makeId(), origin, host, opening)
 }
 
-function formOf ({ routeOptions, headers }: FastifyRequest, { formats, settings }: Host): Form {
+function formOf ({ headers }: FastifyRequest, { formats, settings }: Host, route: string, isStream: boolean): Form {
   const coding = codingFor(headers['accept-encoding'], settings.compression)
-  if (routeOptions.config[kHost] === undefined) return { choice: eventStream, isNegotiated: false, coding, protocol: null }
-  return { choice: formats.choose(headers.accept), isNegotiated: formats.isNegotiated, coding, protocol: null }
+  if (!isStream) return { route, choice: eventStream, isNegotiated: false, coding, protocol: null }
+  return { route, choice: formats.choose(headers.accept), isNegotiated: formats.isNegotiated, coding, protocol: null }
 }
 
 // The header beats the query, which EventSource repeats unchanged when it reconnects. One that is given twice is no

@@ -90,7 +90,7 @@ export function upgrading (fastify: FastifyInstance, route: Route): { upgrade: U
   const enter = (request: FastifyRequest, reply: FastifyReply, upgrade: () => unknown) => {
     const socket = reply.raw.socket as Duplex
     const protocol = protocolFor(request, handler.protocols ?? [])
-    const connection = connect(request, reply, host, openingOf(format, socket), { choice: format, isNegotiated: false, coding: null, protocol })
+    const connection = connect(request, reply, host, openingOf(format, socket), { route: request.routeOptions.url ?? '', choice: format, isNegotiated: false, coding: null, protocol })
     const release = watch(socket, connection)
     const refuse = (error: unknown) => {
       release()
