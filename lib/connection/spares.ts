@@ -46,12 +46,18 @@ export function trackSpares (server: EventEmitter): Spares {
     cutUnused () {
       for (const socket of handshakes.values()) socket.destroy()
       // Who has read a handshake may have read more, or not.
-      for (const socket of spares) if (isSecure || socket.bytesRead === 0) socket.destroy()
+      for (const socket of spares) if (isUnanswered(socket) && (isSecure || socket.bytesRead === 0)) socket.destroy()
     },
     cut () {
-      for (const socket of spares) socket.destroy()
+      for (const socket of spares) if (isUnanswered(socket)) socket.destroy()
     }
   }
+}
+
+// What asks for an upgrade, and gets it or another answer, is no `request` to Node; and to listen for upgrades would make all
+// that offer one wait for an answer from here.
+function isUnanswered ({ bytesWritten }: Socket): boolean {
+  return bytesWritten === 0
 }
 
 function otherEnd ({ remoteAddress, remotePort }: Socket): string {

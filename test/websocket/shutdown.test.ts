@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import type { PastelliOptions, WebSocketHandler } from '../../index.ts'
 import { frame, OPCODES, upgrade } from '../support/raw-web-socket.ts'
 import { type Server, type ServerOptions, start } from '../support/server.ts'
+import { connect } from '../support/socket.ts'
 import { until } from '../support/until.ts'
 import { dial, type SocketClient } from '../support/web-socket.ts'
 import { Witness } from '../support/witness.ts'
@@ -35,6 +36,20 @@ await t.test('everybody is told when to come back, and closed with 1001, spread 
   const delays = sockets.map(({ waiting }) => (JSON.parse(String(waiting[0])) as { retry: number }).retry)
   t.ok(Math.min(...delays) >= 1_000 && Math.max(...delays) <= 3_000 && new Set(delays).size > 100, 'not all at once')
   await server.witness.sees(t, 'shutdown')
+})
+
+await t.test('over TLS, where what has brought no request is cut at once, what was upgraded is closed, and what offered another upgrade ends', async (t) => {
+  const server = await start(t, (app) => { app.stream('/', { websocket: { init: () => {} } }, () => {}) }, { tls: true })
+  const witness = new Witness(server.app)
+  const socket = await dial(t, server, '/')
+  const stream = (await connect(t, server.port, { tls: true })).get('/', { Connection: 'Upgrade', Upgrade: 'h2c' })
+  await stream.until(':\n\n')
+  await server.app.close()
+  t.equal((await socket.closed).code, 1001)
+  await stream.closed()
+  t.ok(stream.response.complete)
+  await witness.sees(t, 'shutdown')
+  t.equal(witness.closed.length, 2)
 })
 
 await t.test('clients that do not answer, do not read or are half way in do not hold it up', async (t) => {
