@@ -58,12 +58,15 @@ export class Hearing {
   /** Whoever takes nothing of one stream may read another one; if nothing comes from there at all, the session ends. */
   doubt (): void {
     if (this.#doubt !== null) return
-    const { bytesRead } = this.#session.socket
+    const session = this.#session
+    const { bytesRead } = session.socket
+    const forget = () => { clearTimeout(timer) }
     const timer = this.#doubt = setTimeout(() => {
       this.#doubt = null
-      if (!this.#session.destroyed && this.#session.socket.bytesRead === bytesRead) cut(this.#session)
+      session.removeListener('close', forget)
+      if (!session.destroyed && session.socket.bytesRead === bytesRead) cut(session)
     }, this.#patience).unref()
-    this.#session.once('close', () => { clearTimeout(timer) })
-    this.#session.ping(() => {})
+    session.once('close', forget)
+    session.ping(() => {})
   }
 }

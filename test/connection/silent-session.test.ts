@@ -1,6 +1,7 @@
 /** A session of HTTP/2 from which nothing comes any more is given up, with its socket and all that it holds. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import http2, { type ServerHttp2Session } from 'node:http2'
 import t, { type Test } from 'tap'
 import type { PastelliOptions } from '../../index.ts'
 import { untilSockets } from '../support/edge.ts'
@@ -36,6 +37,28 @@ async function open (t: Test, tls: boolean, pastelli: PastelliOptions, paths: re
   await until(() => told.split('\n').length > paths.length)
   return { ...server, witness, client }
 }
+
+await t.test('a session of which one stream after the other is cut keeps nothing of them', async (t) => {
+  const { app, origin } = await start(t, (app) => { app.stream('/', () => {}) }, { http2: true, pastelli: { heartbeat: 20 } })
+  const witness = new Witness(app)
+  const arrived = once(app.server, 'session') as Promise<[ServerHttp2Session]>
+  const client = http2.connect(origin)
+  t.teardown(() => { client.destroy() })
+  const [session] = await arrived
+  const counts: number[] = []
+  for (let nth = 0; nth < 3; nth++) {
+    let text = ''
+    client.request({ ':path': '/' }).on('error', () => {}).setEncoding('utf8').on('data', (part: string) => { text += part })
+    const connection = await witness.open(nth)
+    await until(() => text.includes('heartbeat'))
+    counts.push(session.listenerCount('close'))
+    connection.destroy('error')
+    await until(() => session.listenerCount('close') === counts[0], 'nobody waits for its end any more')
+  }
+  t.same(counts, counts.map(() => counts[0]))
+  await witness.sees(t, 'error')
+  t.notOk(session.destroyed)
+})
 
 for (const tls of [false, true]) {
   await t.test(tls ? 'over TLS' : 'in clear text', async (t) => {
