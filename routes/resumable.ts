@@ -45,8 +45,8 @@ export function resuming (route: string, { resumable, abandonAfter = ABANDON_AFT
     const { errorData, terminator } = connection.settings
     const run = () => producers.run(topic, { key, abandonAfter, events, errorData, terminator, produce })
     const fail = (error: unknown) => { failSource(connection, error) }
-    if (!remains.hasEnded) producers.guard(topic, errorData, () => { run().catch(fail) })   // until its last client has left
     topics.attach(connection, topic, remains)
+    if (!remains.hasEnded) producers.guard(topic, errorData, () => { run().catch(fail) })   // until its last client has left
     if (remains.what === 'more' && !producers.isRunning(topic)) return
     const first = run()
     await withPatience(first)

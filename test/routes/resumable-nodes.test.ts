@@ -1,7 +1,7 @@
 /** Resumable streams where several processes share the log: one of them feeds a stream, and the clients are at any. */
 import t from 'tap'
 import { redisLog } from '../../logs/redis.ts'
-import { startRedis, withoutRedis } from '../support/redis.ts'
+import { type RedisServer, startRedis, withoutRedis } from '../support/redis.ts'
 import { resumableNode, twoNodes } from '../support/resumable.ts'
 import { Script } from '../support/script.ts'
 import { connect } from '../support/socket.ts'
@@ -10,6 +10,12 @@ import { until } from '../support/until.ts'
 
 const skip = withoutRedis()
 const GONE = '{"message":"The stream failed"}'
+
+/** What the nodes have said of themselves so far. */
+async function said (redis: RedisServer): Promise<string[]> {
+  const entries = await redis.cli('XRANGE', '{pastelli}:nodes:all', '-', '+') as Array<[id: string, fields: string[]]>
+  return entries.map(([, [, text = '']]) => text)
+}
 
 await t.test('of processes that are asked for the same stream at once, one feeds it, and all clients get all of it', { skip }, async (t) => {
   const { script, one, other } = await twoNodes(t)
@@ -146,8 +152,19 @@ await t.test('a client that takes its time for a stream that has ended is nothin
   slow.pause()
   await until(() => other.app.connections.size === 1)
   await other.app.connections.send({ name: 'nobody' }, '')   // the nodes know of each other by then
-  const said = (await redis.cli('XRANGE', '{pastelli}:nodes:all', '-', '+') as Array<[id: string, fields: string[]]>).map(([, [, text]]) => text)
-  t.ok(said.some((text) => text?.includes('hears')), 'as the first client was')
-  t.notOk(said.some((text) => text?.includes('hears') && text.includes(other.app.presence.node)))
+  const hears = (await said(redis)).filter((text) => text.includes('hears'))
+  t.ok(hears.length !== 0, 'as the first client was')
+  t.notOk(hears.some((text) => text.includes(other.app.presence.node)))
   slow.leave()
+})
+
+await t.test('a client that accepts no stream is refused, and nobody waits for that stream', { skip }, async (t) => {
+  const { redis, script, one } = await twoNodes(t)
+  script.give('t1')
+  await one.app.connections.send({ name: 'nobody' }, '')   // the nodes know of each other by then
+  t.equal((await fetch(`${one.origin}/refused`, { headers: { accept: 'image/png' } })).status, 406)
+  await (await subscribe(t, one.origin, '/served')).count(1)
+  let hears: string[] = []
+  while (!hears.some((text) => text.includes('served'))) hears = (await said(redis)).filter((text) => text.includes('hears'))
+  t.notOk(hears.some((text) => text.includes('refused')))
 })
