@@ -165,7 +165,8 @@ function watch (socket: Duplex, connection: Connection): () => void {
   }
   socket.once('close', gone)
   socket.once('end', gone)
-  socket.read(0)
+  if (socket.destroyed) gone()
+  else socket.read(0)
   return () => {
     socket.removeListener('close', gone)
     socket.removeListener('end', gone)

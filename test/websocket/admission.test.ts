@@ -1,9 +1,12 @@
 /** Who is let in: the app's hooks, the origin, places, subprotocols; who is not gets plain HTTP. */
+import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import websocket from '@fastify/websocket'
 import fastify, { type FastifyRequest } from 'fastify'
 import t from 'tap'
 import pastelli, { type AllowedOrigins } from '../../index.ts'
 import { start } from '../support/server.ts'
+import { connect } from '../support/socket.ts'
 import { until } from '../support/until.ts'
 import { dial } from '../support/web-socket.ts'
 import { Witness } from '../support/witness.ts'
@@ -126,6 +129,30 @@ await t.test('the first of the client\'s subprotocols that the route knows is ag
     await witness.open(n)
   }
   await witness.sees(t, 'client')
+})
+
+await t.test('a client that is gone before its request comes to the route takes no place', async (t) => {
+  const waiting: Array<() => void> = []
+  const server = await start(t, (app) => {
+    app.stream('/', {
+      maxConnections: 1,
+      onRequest: async () => { await new Promise<void>((resolve) => { waiting.push(resolve) }) },
+      websocket: { init: () => {} }
+    })
+  })
+  const arrived = once(server.app.server, 'upgrade') as Promise<[unknown, Duplex]>
+  const client = (await connect(t, server.port)).get('/', { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' })
+  const [, socket] = await arrived
+  await until(() => waiting.length === 1)
+  const closed = new Promise((resolve) => { socket.once('close', resolve) })
+  client.reset()
+  await closed
+  waiting[0]?.()
+  const next = await dial(t, server, '/', { opens: false })
+  await until(() => waiting.length === 2)
+  waiting[1]?.()
+  t.equal(await Promise.race([next.refused, once(next.ws, 'open').then(() => 101)]), 101)
+  t.same([[...server.app.connections.opening].length, server.app.connections.size], [0, 1])
 })
 
 await t.test('a client that leaves while its rights are looked up is not upgraded', async (t) => {
