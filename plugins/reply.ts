@@ -191,13 +191,13 @@ function then (this: FastifyReply, ...args: Parameters<FastifyReply['then']>): v
 export function connect (request: FastifyRequest, reply: FastifyReply, host: Host, opening: Opening, form: Form): Connection {
   const key: unknown = host.limits.some((limit) => limit.keyed) ? host.settings.key(request) : ''
   if (typeof key !== 'string') throw new PST_ERR_OPTION('key', 'a function from a request to a string', `one that returned a value of the type ${typeof key}`)
+  host.events?.compile((schema) => reply.compileSerializationSchema(schema as Record<string, unknown>))
   try {
     takePlaces(host.limits, key)
   } catch (error) {
     reply.header('retry-after', RETRY_AFTER)
     throw error
   }
-  host.events?.compile((schema) => reply.compileSerializationSchema(schema as Record<string, unknown>))
   const origin = {
     ...form,
     lastEventId: lastEventId(request),

@@ -70,6 +70,13 @@ await t.test('a key that is no string is an error, not a way round the limit', a
   t.equal(handled, 0)
 })
 
+await t.test('a schema of events that can\'t be compiled fails each request, and takes no place', async (t) => {
+  const { app } = await start(t, (app) => {
+    app.stream('/', { maxConnections: 1, schema: { events: { tick: { $ref: 'nowhere#' } } } }, () => {})
+  })
+  for (let i = 0; i < 3; i++) t.equal((await app.inject('/')).statusCode, 500)
+})
+
 await t.test('the place is released on every path', async (t) => {
   const { port, app } = await serve(t, { maxConnections: 1 })
   const isFree = async () => {
