@@ -1,7 +1,7 @@
 /** The inspector's routes: who gets in, what they see, what they can do, and what is left when they have gone. */
 import fastify from 'fastify'
 import t, { type Test } from 'tap'
-import pastelli from '../../index.ts'
+import pastelli, { memoryLog } from '../../index.ts'
 import inspector, { type InspectorOptions } from '../../routes/inspector/index.ts'
 import { dial } from '../support/web-socket.ts'
 import { type Fields, type Inspected, look, startInspected } from '../support/inspected.ts'
@@ -222,6 +222,14 @@ t.test('topics are shown with who is subscribed, what is retained and how fast i
   const [, a] = rows as Array<{ rate: number, byteRate: number }>
   t.ok(Number(a?.rate) > 0 && Number(a?.byteRate) > 1_000 * Number(a?.rate))
   t.match(viewer.looks.at(-1), { topics: 4, log: { position: app.topics.position, events: 5 } })
+})
+
+t.test('topics that no app can name are shown, whatever they are made of', async (t) => {
+  const log = memoryLog()
+  for (const topic of ['\x01nodes', '\x015', '\x01["x"]', '\x01["[\\"GET\\",\\"/a\\",{}]","k"]']) log.append({ topic, data: '', json: false })
+  const { get } = await startInspected(t, () => {}, undefined, { pastelli: { log } })
+  const { rows } = await get('/topics')
+  t.same((rows as Fields[]).map(({ name, isPublic }) => [name, isPublic]), [['5', false], ['GET /a · k', false], ['["x"]', false], ['nodes', false]])
 })
 
 t.test('figures come again and again, the same for all who look', async (t) => {
