@@ -277,7 +277,7 @@ const WEBSOCKET_RULES: Readonly<Record<keyof WebSocketSettings, Rule>> = {
 
 /**
  * The settings of WebSockets, or of one route's.
- * @param given what is none of them is left alone by a route's handler
+ * @param others what may be given besides, and is not looked at
  * @throws PST_ERR_OPTION
  */
 export function completeWebSocket (given: object, defaults: Readonly<WebSocketSettings>, others: readonly string[] = []): Readonly<WebSocketSettings> {

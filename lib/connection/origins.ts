@@ -34,7 +34,8 @@ export function allowsOrigin<Request> (allowed: AllowedOrigins<Request>, origin:
   return allowed.some((one) => typeof one === 'string' ? one === origin : origin.search(one) !== -1)
 }
 
-function hostOf (origin: string): string | null {
+/** With its port; null if there is none. */
+export function hostOf (origin: string): string | null {
   try {
     return new URL(origin).host
   } catch {

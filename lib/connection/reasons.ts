@@ -8,11 +8,11 @@ export const CLOSE_REASONS = [
   'server',
   /** The server shuts down. */
   'shutdown',
-  /** Too slow: a send found more than `maxBuffered` queued. */
+  /** Too slow: a send found more than `maxBuffered` queued, or the log was trimmed behind it. */
   'overflow',
   /** Its maximum age, or what gave it the right to be open, ran out. */
   'expired',
-  /** A write made no progress before its deadline. */
+  /** A write made no progress before its deadline, or a ping was not answered. */
   'timeout',
   /** A handler or a linked task failed. */
   'error'

@@ -2,20 +2,20 @@
 import type { Frame, SharedBytes } from '../wire/frame.ts'
 import type { CloseReason } from './reasons.ts'
 
-/** What carries a connection. `response`: HTTP/1.0, a pipelined response, or `inject()`. */
+/**
+ * What carries a connection.
+ * - `http1`: chunks written straight to the socket
+ * - `http2`: the stream, unframed
+ * - `websocket`: frames written straight to the upgraded socket
+ * - `longpoll`: lines that wait for the next poll of a client of Phoenix
+ * - `response`: a plain `write` on the response: HTTP/1.0, a pipelined response that waits for its turn, `inject()`
+ */
 export type TransportName = 'http1' | 'http2' | 'response' | 'websocket' | 'longpoll'
 
 /** The slack of what takes bytes in a later turn: TLS, HTTP/2. */
 export const LATER_SLACK = 16 * 1024
 
 export interface Transport {
-  /**
-   * - `http1`: chunks written straight to the socket
-   * - `http2`: the stream, unframed
-   * - `websocket`: frames written straight to the upgraded socket
-   * - `longpoll`: lines that wait for the next poll of a client of Phoenix
-   * - `response`: a plain `write` on the response: HTTP/1.0, a pipelined response that waits for its turn, `inject()`
-   */
   readonly name: TransportName
   /** Bytes given and not yet taken by the operating system. */
   readonly queued: number

@@ -3,6 +3,7 @@
  * @see https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
  */
 import type { FastifyRequest } from 'fastify'
+import { hostOf } from '../../lib/connection/origins.ts'
 
 /** Who sends neither header is no browser, and none that can be turned against its user. */
 export function isSameOrigin ({ headers, host }: Pick<FastifyRequest, 'headers' | 'host'>): boolean {
@@ -11,8 +12,4 @@ export function isSameOrigin ({ headers, host }: Pick<FastifyRequest, 'headers' 
   if (site !== undefined) return site === 'same-origin' || site === 'none'
   const { origin } = headers
   return origin === undefined || hostOf(origin) === host.toLowerCase()
-}
-
-function hostOf (origin: string): string | null {
-  return URL.canParse(origin) ? new URL(origin).host : null   // such as `null`, of a sandboxed page
 }
