@@ -1,8 +1,8 @@
 /**
  * How many cases are tried, and which.
  *
- * PASTELLI_FUZZ_CASES: as in test/wire/round-trip.test.ts, default 100,000; with another number each test here tries as many times more
- * or less. PASTELLI_FUZZ_SEED: which ones; there is no chance without it.
+ * PASTELLI_FUZZ_CASES: as in test/wire/round-trip.test.ts, default 100,000; with another number each test that asks here tries as many
+ * times more or less. PASTELLI_FUZZ_SEED: which ones; there is no chance without it.
  */
 import t from 'tap'
 

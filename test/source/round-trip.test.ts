@@ -1,8 +1,4 @@
-/**
- * Whatever a generator yields comes out of every format as it went in, by parsers that are not ours.
- *
- * PASTELLI_FUZZ_SEED: what is yielded.
- */
+/** Whatever a generator yields comes out of every format as it went in, by parsers that are not ours. */
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
@@ -13,11 +9,11 @@ import t from 'tap'
 import { EventSource, fetch, MessageEvent } from 'undici'
 import { event } from '../../index.ts'
 import type { StreamEventFields } from '../../lib/wire/stream-event.ts'
+import { cases, SEED } from '../fuzz/cases.ts'
 import { start } from '../support/server.ts'
 import { arrives, expected, isAllowed, type Send, sends } from '../wire/arbitraries.ts'
 
-const SEED = Number(process.env.PASTELLI_FUZZ_SEED ?? Date.now() % 2 ** 31)
-const RUNS = 400
+const RUNS = cases(400)
 
 // What is allowed, as an item; a payload where it has no fields, and sometimes where it could have.
 const sequences = sends.map((sequence) => sequence.filter(isAllowed))
@@ -37,7 +33,6 @@ function toLine (send: Send & { kind: 'event' }): unknown {
 }
 
 t.test('what is yielded is what comes out', async (t) => {
-  t.comment(`PASTELLI_FUZZ_SEED=${SEED}`)
   let items: unknown[] = []
   let isSlow = false
   const { origin, noise } = await start(t, (app) => {
