@@ -11,11 +11,13 @@ const sockets = new WeakMap<Http2Session, Socket>()
 
 /** From now on the server's sessions can be cut. Before anybody else listens to them. */
 export function noteSockets (server: Server): void {
-  let newest: Socket | null = null
-  for (const event of ['connection', 'secureConnection']) server.prependListener(event, (socket) => { newest = socket })
+  // A socket of HTTP/1 brings no session, and may have closed long before another one comes.
+  let newest: WeakRef<Socket> | null = null
+  for (const event of ['connection', 'secureConnection']) server.prependListener(event, (socket) => { newest = new WeakRef(socket) })
   // In the same turn, before another one comes.
   server.on('session', (session) => {
-    if (newest !== null) sockets.set(session, newest)
+    const socket = newest?.deref()
+    if (socket !== undefined) sockets.set(session, socket)
     newest = null
   })
 }
