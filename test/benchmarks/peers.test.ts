@@ -43,13 +43,11 @@ const others: Array<[name: string, test: Test, figures: string[]]> = [
   ['stalled clients', stalled(2, 20, 200), ['memory', 'left']]
 ]
 for (const [name, test, expected] of others) {
-  t.test(`the test of ${name} has its figures for Pastelli and for node:http`, async (t) => {
-    for (const program of ['peers/servers/pastelli', 'peers/servers/node-http']) {
-      const { figures, fault } = await measure(test, program, PATIENCE)
-      t.equal(fault, undefined)
-      t.same(Object.keys(figures ?? {}), expected)
-      t.ok(Object.values(figures ?? {}).every(Number.isFinite))
-    }
+  t.test(`the test of ${name} has its figures`, async (t) => {
+    const { figures, fault } = await measure(test, 'peers/servers/pastelli', PATIENCE)
+    t.equal(fault, undefined)
+    t.same(Object.keys(figures ?? {}), expected)
+    t.ok(Object.values(figures ?? {}).every(Number.isFinite))
   })
 }
 

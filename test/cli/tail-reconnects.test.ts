@@ -10,6 +10,7 @@ import { startFeed } from '../support/feed.ts'
 import { freePort } from '../support/free-port.ts'
 import { start } from '../support/server.ts'
 import { until } from '../support/until.ts'
+import { plainNode } from '../support/plain-node.ts'
 
 // Many processes, one after the other, on a busy machine.
 t.setTimeout(120_000)
@@ -18,7 +19,7 @@ const COUNTING = fileURLToPath(new URL('../support/fixtures/counting-server.js',
 
 /** Publishes 0, 1, 2 … in a process of its own. */
 async function spawnCounting (t: Test, port: number): Promise<{ kill: () => Promise<void> }> {
-  const child = spawn(process.execPath, [COUNTING, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [COUNTING, String(port)], { stdio: ['ignore', 'pipe', 'inherit'], env: plainNode() })
   const exited = once(child, 'exit')
   t.teardown(() => { child.kill('SIGKILL') })
   await once(createInterface(child.stdout), 'line')

@@ -13,6 +13,7 @@ import { connect } from '../support/socket.ts'
 import { build, start } from '../support/server.ts'
 import { until } from '../support/until.ts'
 import { Witness } from '../support/witness.ts'
+import { plainNode } from '../support/plain-node.ts'
 
 await t.test('every stream ends properly with the reason shutdown, and its client is told a jittered retry', async (t) => {
   const { app, port } = await start(t, (app) => {
@@ -306,7 +307,7 @@ await t.test('an EventSource comes back to the next process, and loses nothing b
 
 // Clients in a process of their own: it has its own descriptors.
 async function crowd (t: Test, port: number, count: number, stalled: number): Promise<{ ended: () => Promise<{ proper: number, answered503: number }> }> {
-  const child = fork(new URL('../support/crowd.js', import.meta.url), [String(port), String(count), String(stalled)])
+  const child = fork(new URL('../support/crowd.js', import.meta.url), [String(port), String(count), String(stalled)], { env: plainNode() })
   t.teardown(() => { child.kill('SIGKILL') })
   await once(child, 'message')
   return {

@@ -9,6 +9,7 @@ import { start, type Server } from '../support/server.ts'
 import { standStill } from '../support/stand-still.ts'
 import { until } from '../support/until.ts'
 import { Witness } from '../support/witness.ts'
+import { plainNode } from '../support/plain-node.ts'
 
 // More than a kernel takes for who does not read.
 const MUCH = 32 * 1024 * 1024
@@ -30,7 +31,7 @@ async function open (t: Test, tls: boolean, pastelli: PastelliOptions, paths: re
     app.stream('/', (_request, reply) => { reply.event('hello') })
   }, { http2: true, tls, pastelli })
   const witness = new Witness(server.app)
-  const client = spawn(process.execPath, ['-e', CLIENT, server.origin, ...paths], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const client = spawn(process.execPath, ['-e', CLIENT, server.origin, ...paths], { stdio: ['ignore', 'pipe', 'inherit'], env: plainNode() })
   t.teardown(() => { client.kill('SIGKILL') })
   let told = ''
   client.stdout.setEncoding('utf8').on('data', (text: string) => { told += text })

@@ -18,6 +18,7 @@ import { without } from '../support/programs.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { subscribe, type Subscriber } from '../support/subscriber.ts'
 import { until } from '../support/until.ts'
+import { plainNode } from '../support/plain-node.ts'
 
 // A browser on a busy machine takes its time, and so do four processes that start.
 t.setTimeout(120_000)
@@ -75,7 +76,7 @@ class Cluster {
 
 /** In a process group of its own, as a shell starts it; gone with the test, with all that it has started. */
 function startCluster (t: Test, env: NodeJS.ProcessEnv = {}, args = [SERVER]): Cluster {
-  const { REDIS_URL, ...rest } = process.env
+  const { REDIS_URL, ...rest } = plainNode()
   const server = spawn(process.execPath, args, { cwd: tmpdir(), env: { ...rest, PORT: '0', ...env }, detached: true })
   t.teardown(() => { server.kill('SIGKILL') })
   return new Cluster(server)

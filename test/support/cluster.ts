@@ -11,6 +11,7 @@ import type { NatsServer } from './nats.ts'
 import type { RedisServer } from './redis.ts'
 import { type Server, start } from './server.ts'
 import { until } from './until.ts'
+import { plainNode } from './plain-node.ts'
 
 const PROGRAM = fileURLToPath(new URL('./cluster-node.js', import.meta.url))
 
@@ -69,7 +70,7 @@ export async function nodes (t: Test, logs: Logs, count: number): Promise<Node[]
 
 /** @param engine its name, where it is, and the node's `nodeTimeout` */
 export async function another (t: Test, engine: readonly [name: string, place: string | number, nodeTimeout: number]): Promise<OtherProcess> {
-  const child = fork(PROGRAM, engine.map(String), { execArgv: [] })
+  const child = fork(PROGRAM, engine.map(String), { execArgv: [], env: plainNode() })
   t.teardown(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
     const exit = once(child, 'exit')

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { plainNode } from './plain-node.ts'
 
 const SERVER = fileURLToPath(new URL('fixtures/counting-server.js', import.meta.url))
 
@@ -11,7 +12,7 @@ export interface CountingServer { port: number, kill: (signal: NodeJS.Signals) =
 
 /** It publishes 0, 1, 2 …, one every few milliseconds. */
 export async function spawnServer (t: Test, port = 0): Promise<CountingServer> {
-  const child = spawn(process.execPath, [SERVER, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [SERVER, String(port)], { stdio: ['ignore', 'pipe', 'inherit'], env: plainNode() })
   const exited = once(child, 'exit')
   t.teardown(() => { child.kill('SIGKILL') })
   const [line] = await once(createInterface(child.stdout), 'line') as [string]

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
+import { plainNode } from './plain-node.ts'
 
 export interface Demo {
   /** What its one line says, such as `http://localhost:1234`. */
@@ -14,7 +15,7 @@ export interface Demo {
 
 /** @param path of its server's file */
 export async function startDemo (t: Test, path: string): Promise<Demo> {
-  const server = spawn(process.execPath, [path], { cwd: tmpdir(), env: { ...process.env, PORT: '0' } })
+  const server = spawn(process.execPath, [path], { cwd: tmpdir(), env: { ...plainNode(), PORT: '0' } })
   t.teardown(() => { server.kill('SIGKILL') })
   const exited = once(server, 'exit')
   const lines: string[] = []

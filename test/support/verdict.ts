@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { plainNode } from './plain-node.ts'
 
 /** For `skip`: the programs of benchmarks/load count the kernel's sockets. */
 export const WITHOUT_LINUX = process.platform === 'linux' ? false : 'needs /proc/net/tcp'
@@ -14,7 +15,7 @@ export const WITHOUT_LINUX = process.platform === 'linux' ? false : 'needs /proc
 export async function passes (t: Test, program: string, options: Record<string, number | string>): Promise<void> {
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
   const file = fileURLToPath(new URL(`../../benchmarks/${program}.js`, import.meta.url))
-  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env: plainNode() })
   t.teardown(() => stop(child))
   const output: string[] = []
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output.push(text) })

@@ -9,6 +9,7 @@ import { type Server, start } from '../support/server.ts'
 import { connect, type RawClient } from '../support/socket.ts'
 import { until } from '../support/until.ts'
 import { Witness } from '../support/witness.ts'
+import { plainNode } from '../support/plain-node.ts'
 
 const EVENT = 16 * 1024
 const WRITE = 64 * 1024
@@ -72,7 +73,7 @@ await t.test('clients that never read are cut with overflow and cost two writes 
   const STALLED = 30
   const scene = await serve(t, { bytes: 512 * 1024 })
   const { app, port } = scene
-  const child = fork(new URL('../support/crowd.js', import.meta.url), [String(port), String(STALLED), String(STALLED)])
+  const child = fork(new URL('../support/crowd.js', import.meta.url), [String(port), String(STALLED), String(STALLED)], { env: plainNode() })
   t.teardown(() => { child.kill('SIGKILL') })
   await once(child, 'message')
   const healthy = await Promise.all(Array.from({ length: 5 }, async () => (await connect(t, port)).get('/light')))
