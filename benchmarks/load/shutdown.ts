@@ -17,6 +17,12 @@ const LARGE = 1_600
 // Beyond its deadline, ms: a process needs some time to go away, on a machine that lets others come first.
 const SLACK = 2_000
 
+// Fastify closes the server before its `pluginTimeout` is over, 10 s, and that cuts who is stalled: see plugins/shutdown.ts. ms
+const HELD = 9_000
+
+// Thousands who come at once overflow the kernel's queue, which makes some try again after 1, 3, 7, 15 s. ms
+const UNTIL_BACK = 90_000
+
 await verdict({ log: 'memory', connections: 10_000, stalled: 20, drain: 10_000, retry: 2_000 }, async ({ log, connections, stalled, drain, retry }, faults) => {
   const scene = await Scene.open(log, 300)
   try {
@@ -34,7 +40,7 @@ await verdict({ log: 'memory', connections: 10_000, stalled: 20, drain: 10_000, 
     const ended = first.terminate().then((end) => ({ ...end, ms: performance.now() - told }))
     await second.listen()
     const taken = performance.now() - told
-    await crowd.until(({ open, opened }) => open === connections && opened === 2 * connections)
+    await crowd.until(({ open, opened }) => open === connections && opened === 2 * connections, UNTIL_BACK)
     const back = performance.now() - told
     const { code, reasons, ms } = await ended
     const outcome = await scene.silence()
@@ -45,7 +51,7 @@ await verdict({ log: 'memory', connections: 10_000, stalled: 20, drain: 10_000, 
     const { ends, gaps } = reading
     faults.expect(code === 0, `the old process ended with ${code}`)
     faults.expect(ms <= drain + SLACK, `the old process ended after ${Math.round(ms)} ms`)
-    faults.expect(stalled === 0 || ms >= drain, `${stalled} that were stalled did not hold it up`)
+    faults.expect(stalled === 0 || ms >= Math.min(drain, HELD), `${stalled} that were stalled did not hold it up`)
     faults.expect(reasons['shutdown'] === connections + stalled && Object.values(reasons).reduce((sum, count) => sum + count, 0) === reasons['shutdown'], `close reasons ${JSON.stringify(reasons)}`)
     faults.expect(ends.proper === connections && ends.cut === 0, `${ends.proper} streams ended properly, ${ends.cut} were cut`)
     faults.expect(isDeepStrictEqual(ends.statuses, {}), `clients were answered ${JSON.stringify(ends.statuses)}`)
