@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import fastify from 'fastify'
 import t from 'tap'
 import { broughtBy } from '../benchmarks/installed.ts'
+import { plainNode } from './support/plain-node.ts'
 
 interface Manifest {
   name: string
@@ -143,7 +144,7 @@ t.test('what npm packs', async (t) => {
 // No scripts: prepack would build anew below the running tests. No tap inside npm either.
 async function pack (folder: string, into: string): Promise<void> {
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]
-  await run('npm', args, { cwd: root, env: { ...process.env, NODE_OPTIONS: '' } })
+  await run('npm', args, { cwd: root, env: plainNode() })
   const tarball = join(folder, `${manifest.name}-${manifest.version}.tgz`)
   await run('tar', ['-xzf', tarball, '-C', into, '--strip-components=1'])
 }

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { BIN } from '../support/command.ts'
+import { plainNode } from '../support/plain-node.ts'
 
 const run = promisify(execFile)
 const folder = dirname(BIN)
@@ -13,7 +14,7 @@ const manifest: { version: string, bin: { pastelli: string }, dependencies: Reco
 
 // No scripts: prepack would build anew below the running tests. No tap inside npm either.
 async function packed (): Promise<string[]> {
-  const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: folder, env: { ...process.env, NODE_OPTIONS: '' } })
+  const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: folder, env: plainNode() })
   const [{ files }] = JSON.parse(stdout) as [{ files: Array<{ path: string }> }]
   return files.map(({ path }) => path)
 }
