@@ -8,10 +8,17 @@ export function unavailable (err: unknown): Error {
   return error
 }
 
-/** Fails after so many ms: a client may keep a command until its engine is there again. */
+/** Fails after so many ms, and not earlier: a client may keep a command until its engine is there again. */
 export function inTime<Value> (answer: Promise<Value>, ms: number): Promise<Value> {
+  const until = performance.now() + ms
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => { reject(new PST_ERR_LOG(`no answer within ${ms} ms`)) }, ms)
+    // A timer counts in whole milliseconds, so it may come up to one early.
+    const check = () => {
+      const left = until - performance.now()
+      if (left > 0) timer = setTimeout(check, Math.ceil(left))
+      else reject(new PST_ERR_LOG(`no answer within ${ms} ms`))
+    }
+    let timer = setTimeout(check, ms)
     answer.then(resolve, (err: unknown) => { reject(unavailable(err)) }).finally(() => { clearTimeout(timer) })
   })
 }

@@ -70,7 +70,7 @@ export class Post {
     for (let size = 0; this.#waiting.length !== 0 && batch.length < BATCH && size < BATCH_CHARACTERS;) {
       const one = this.#waiting.shift() as Waiting
       this.#size -= one.text.length
-      if (one.until < now) {
+      if (one.until <= now) {
         one.reject(new PST_ERR_LOG(`no answer within ${this.#timeout} ms`))
         continue
       }

@@ -19,7 +19,8 @@ class Engine {
   gate: Promise<void> = Promise.resolve()
   /** What the look of a node waits for. */
   door: (id: string) => Promise<void> = async () => {}
-  posts = 0
+  /** All that it was given to send, come or not. */
+  readonly posted: Parcel[] = []
 
   nodes (timeout = 1_000): RemoteNodes<{ close: () => void }> {
     return new RemoteNodes({ ttl: TTL, timeout }, (id) => this.#exchange(id), async () => this.#living.size !== 0)
@@ -43,7 +44,7 @@ class Engine {
       arrived()
     })
     const post = async (parcels: readonly Parcel[]) => {
-      this.posts++
+      this.posted.push(...parcels)
       await this.gate
       for (const parcel of parcels) {
         if (this.loses(parcel)) continue
@@ -129,7 +130,6 @@ await t.test('announcements that come ahead of what they follow are kept, and no
 
 await t.test('what fails is not sent again, and what waits too long not at all', async (t) => {
   const { engine, nodes: [one, other] } = await begin(t, 2) as { engine: Engine, nodes: [Witnessed, Witnessed] }
-  const before = engine.posts
   engine.gate = Promise.reject(new Error('no'))
   engine.gate.catch(() => {})
   await t.rejects(one.send(null, 'fails'), { code: 'PST_ERR_LOG', message: /no$/ })
@@ -137,7 +137,8 @@ await t.test('what fails is not sent again, and what waits too long not at all',
   engine.gate = new Promise((resolve) => { open = resolve })
   const waiting = ['x'.repeat(300_000), 'behind it'].map((body) => one.send(null, body))
   await Promise.all(waiting.map((sent) => t.rejects(sent, { code: 'PST_ERR_LOG', message: /no answer within 1000 ms/ })))
-  t.equal(engine.posts - before, 2, 'the second one was not even tried')
+  const tried = (body: string) => engine.posted.filter(({ text }) => text.endsWith(`\n${body}`)).length
+  t.same([tried('fails'), tried('behind it')], [1, 0], 'the second one was not even tried')
   open()
   engine.gate = Promise.resolve()
   await one.send(null, 'last')

@@ -1,6 +1,6 @@
 /** What apps are told of an engine that fails. */
 import t from 'tap'
-import { unavailable } from '../../logs/unavailable.ts'
+import { inTime, unavailable } from '../../logs/unavailable.ts'
 
 await t.test('it is said why the log is not available, also where the error itself has no words', async (t) => {
   const [one, other] = [new Error('connect ECONNREFUSED ::1:6379'), new Error('connect ECONNREFUSED 127.0.0.1:6379')]
@@ -13,4 +13,17 @@ await t.test('it is said why the log is not available, also where the error itse
   const told = unavailable(one)
   t.equal(told.cause, one)
   t.equal(unavailable(told), told, 'once')
+})
+
+await t.test('nobody gives up early, though timers count in whole milliseconds', async (t) => {
+  let shortest = Infinity
+  const waitAgainAndAgain = async (_: unknown, i: number) => {
+    for (let times = 0; times < 50; times++) {
+      const began = performance.now()
+      await inTime(new Promise(() => {}), 3 + i % 5).catch(() => {})
+      shortest = Math.min(shortest, performance.now() - began - i % 5)
+    }
+  }
+  await Promise.all(Array.from({ length: 20 }, waitAgainAndAgain))
+  t.ok(shortest >= 3, `${shortest} ms`)
 })
