@@ -388,8 +388,8 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     registry.add(this)
     this.cursor?.attendance?.open()
     clock.start()
+    this.cursor?.advance()   // so that what it has to tell leaves with the first write
     this.endTick()
-    this.cursor?.advance()
     if (closing) this.finish(this.reason as unknown as CloseReason)
   }
 

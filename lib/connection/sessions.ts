@@ -1,5 +1,7 @@
 /** Sessions of HTTP/2 and their sockets: Node's `destroy` of a session waits for a write that nobody takes, as long as the kernel does. */
+import { Server as HttpServer } from 'node:http'
 import type { Http2Session } from 'node:http2'
+import { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 
 interface Server {
@@ -9,8 +11,9 @@ interface Server {
 
 const sockets = new WeakMap<Http2Session, Socket>()
 
-/** From now on the server's sessions can be cut. Before anybody else listens to them. */
+/** From now on the server's sessions, if it can have any, can be cut. Before anybody else listens to them. */
 export function noteSockets (server: Server): void {
+  if (server instanceof HttpServer || server instanceof HttpsServer) return
   // A socket of HTTP/1 brings no session, and may have closed long before another one comes.
   let newest: WeakRef<Socket> | null = null
   for (const event of ['connection', 'secureConnection']) server.prependListener(event, (socket) => { newest = new WeakRef(socket) })

@@ -102,7 +102,9 @@ export class Cursor {
 
   /** Adds topics, or gives them another filter. */
   subscribe (topics: Iterable<string>, filter: Filter | null): void {
-    this.#change(new Map([...this.subscriptions, ...Array.from(topics, (topic) => [topic, filter] as const)]))
+    const subscriptions = new Map(this.subscriptions)
+    for (const topic of topics) subscriptions.set(topic, filter)
+    this.#change(subscriptions)
   }
 
   unsubscribe (topics: readonly string[]): void {

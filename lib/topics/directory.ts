@@ -45,9 +45,7 @@ export class Directory {
     const to = subscriptions.size === 0 ? null : this.#group(subscriptions, cursor.format, head)
     if (to === from) return to
     const before: Subscriptions = from?.subscriptions ?? NOTHING
-    const came = [...subscriptions.keys()].filter((topic) => !before.has(topic))
-    const left = [...before.keys()].filter((topic) => !subscriptions.has(topic))
-    for (const topic of came) this.#join(topic)
+    for (const topic of subscriptions.keys()) if (!before.has(topic)) this.#join(topic)
     if (to !== null) {
       if (to.size === 0) this.#enter(to)
       to.size++
@@ -57,7 +55,7 @@ export class Directory {
       from.size--
       if (from.size === 0) this.#remove(from)
     }
-    for (const topic of left) this.#leave(topic)
+    for (const topic of before.keys()) if (!subscriptions.has(topic)) this.#leave(topic)
     return to
   }
 

@@ -320,7 +320,7 @@ function startsAnew ({ hasBegun, subscriptions }: Cursor, names: readonly string
 
 function namesOf (topics: string | readonly string[]): string[] {
   if (typeof topics !== 'string' && !Array.isArray(topics)) throw new PST_ERR_TOPIC(typeof topics)
-  const names = [...new Set(typeof topics === 'string' ? [topics] : topics as string[])]
+  const names = typeof topics === 'string' ? [topics] : [...new Set(topics as string[])]
   for (const name of names) checkTopic(name)
   return names
 }

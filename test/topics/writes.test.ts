@@ -40,6 +40,14 @@ await t.test('publishes of one tick go out in one write to each connection', asy
   }
 })
 
+await t.test('what the handler sends and where its client is go out in one write', async (t) => {
+  const { port } = await start(t, (app) => { app.stream('/', { topics: 'a' }, (_request, reply) => { reply.event('hello') }) })
+  const client = (await connect(t, port)).get('/')
+  await client.until('id: ')
+  t.match(client.response.chunks.map(String), [/^data: hello\n\nid: [\w-]+:0\n\n$/])
+  t.equal(client.response.chunks.length, 1)
+})
+
 await t.test('a replay goes out with the head, in one write', async (t) => {
   const { app, port } = await open(t)
   const before = app.topics.position
