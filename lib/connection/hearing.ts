@@ -1,6 +1,7 @@
 /** Whether somebody is at the other end of an HTTP/2 session: what comes from there shows it, on whichever of its streams. */
 import type { Http2Session } from 'node:http2'
 import { cut } from './sessions.ts'
+import { SignsOfLife } from './signs-of-life.ts'
 
 const hearings = new WeakMap<Http2Session, Hearing>()
 
@@ -9,19 +10,13 @@ const PATIENCE = 10_000
 
 export class Hearing {
   readonly #session: Http2Session
-  // What had come at the last look, since when there was nothing more, and when a sign of life was asked for, ms.
-  #heard: number
-  #heardAt: number
-  #askedAt = 0
-  // Since when its answer is overdue, or lies unread since this process was busy: the next look knows.
-  #overdueAt = 0
+  readonly #signs: SignsOfLife
   #doubt: NodeJS.Timeout | null = null
   #patience = PATIENCE
 
   private constructor (session: Http2Session, now: number) {
     this.#session = session
-    this.#heard = session.socket.bytesRead
-    this.#heardAt = now
+    this.#signs = new SignsOfLife(session.socket.bytesRead, now)
   }
 
   static of (session: Http2Session, now: number): Hearing {
@@ -35,24 +30,11 @@ export class Hearing {
    * @param isWaiting whether bytes wait to be taken, which have a deadline of their own
    */
   look (now: number, heartbeat: number, isWaiting: boolean): 'asked' | 'timeout' | null {
-    const { bytesRead } = this.#session.socket
     this.#patience = heartbeat
-    if (bytesRead !== this.#heard) {
-      this.#heard = bytesRead
-      this.#heardAt = now
-      this.#askedAt = 0
-      this.#overdueAt = 0
-    } else if (isWaiting) {
-      return null
-    } else if (this.#askedAt !== 0) {
-      if (this.#overdueAt !== 0 && now !== this.#overdueAt) return 'timeout'
-      if (now - this.#askedAt >= heartbeat) this.#overdueAt = now
-    } else if (now - this.#heardAt >= heartbeat) {
-      this.#askedAt = now
-      this.#session.ping(() => {})
-      return 'asked'
-    }
-    return null
+    if (isWaiting) return null
+    const due = this.#signs.look(this.#session.socket.bytesRead, now, heartbeat)
+    if (due === 'asked') this.#session.ping(() => {})
+    return due
   }
 
   /** Whoever takes nothing of one stream may read another one; if nothing comes from there at all, the session ends. */

@@ -8,6 +8,7 @@ import { TLSSocket } from 'node:tls'
 import type { Frame } from '../wire/frame.ts'
 import { CLOSE_CODES } from './close-codes.ts'
 import type { CloseReason } from './reasons.ts'
+import { SignsOfLife } from './signs-of-life.ts'
 import { writeSliced } from './slices.ts'
 import { LATER_SLACK, type Transport } from './transport.ts'
 
@@ -39,18 +40,12 @@ export class WebSocketTransport implements Transport {
   #isEnding = false
   // The code that the app closes with, and its words.
   #farewell: { code: number, reason: string } | null = null
-  // What had come from the client at the last look, since when there was nothing more, and when it was asked for some, ms.
-  #heard = 0
-  #heardAt = 0
-  #askedAt = 0
-  // Its answer is overdue, or lies unread since this process was busy: the next look knows.
-  #isOverdue = false
+  readonly #signs = new SignsOfLife(0, performance.now())
 
   /** @param socket what was upgraded; the head of the response is out */
   constructor (wire: Wire, socket: Duplex) {
     this.#wire = wire
     this.#socket = socket
-    this.#heardAt = performance.now()
     this.slack = socket instanceof Socket && !(socket instanceof TLSSocket) ? 0 : LATER_SLACK
   }
 
@@ -108,25 +103,17 @@ export class WebSocketTransport implements Transport {
     }
   }
 
-  // Whatever comes from it shows that it lives: a write does not, nobody may be there to take it. Bytes that wait have a
-  // deadline of their own, and at the other end of what is no socket is this process.
+  // Bytes that wait have a deadline of their own, and at the other end of what is no socket is this process.
   probe (now: number, heartbeat: number): 'asked' | 'client' | 'timeout' | null {
     if (this.#wire.readyState !== OPEN) return 'client'   // it has sent a close frame
     if (heartbeat === 0 || !(this.#socket instanceof Socket)) return null
-    const heard = this.#socket.bytesRead
-    if (heard !== this.#heard || this.#socket.isPaused() || this.#socket.writableLength !== 0) {
-      this.#heard = heard
-      this.#heardAt = now
-      this.#askedAt = 0
-      this.#isOverdue = false
-    } else if (this.#askedAt !== 0) {
-      if (this.#isOverdue) return 'timeout'
-      this.#isOverdue = now - this.#askedAt >= heartbeat
-    } else if (now - this.#heardAt >= heartbeat) {
-      this.#askedAt = now
-      this.#wire.ping()
-      return 'asked'
+    const { bytesRead } = this.#socket
+    if (this.#socket.isPaused() || this.#socket.writableLength !== 0) {
+      this.#signs.forgive(bytesRead, now)
+      return null
     }
-    return null
+    const due = this.#signs.look(bytesRead, now, heartbeat)
+    if (due === 'asked') this.#wire.ping()
+    return due
   }
 }
