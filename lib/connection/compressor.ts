@@ -1,15 +1,14 @@
 /** What compresses a stream with a compressor of its own, for whichever transport is behind it. */
 import type { Transform } from 'node:stream'
 import type { Frame } from '../wire/frame.ts'
-import type { CloseReason } from './reasons.ts'
-import { LATER_SLACK, type PlainTransport, type Transport, type TransportName } from './transport.ts'
+import { Compressing } from './compressing.ts'
+import { LATER_SLACK, type PlainTransport, type Transport } from './transport.ts'
 
 /** One of zlib's, which gives out what it has behind each write. */
 export type Compressor = Transform
 
-export class CompressorTransport implements Transport {
+export class CompressorTransport extends Compressing implements Transport {
   readonly slack = LATER_SLACK
-  readonly #transport: PlainTransport
   readonly #compressor: Compressor
   // What has come out of a write that is not yet through.
   #pieces: Buffer[] = []
@@ -17,26 +16,18 @@ export class CompressorTransport implements Transport {
 
   /** @param transport the head is out */
   constructor (transport: PlainTransport, compressor: Compressor) {
-    this.#transport = transport
+    super(transport)
     this.#compressor = compressor
     compressor.on('readable', () => { this.#gather() })
     compressor.on('error', () => { transport.destroy('error') })   // it is out of memory
   }
 
-  get name (): TransportName {
-    return this.#transport.name
-  }
-
   get queued (): number {
-    return this.#compressor.writableLength + this.#size + this.#transport.queued
-  }
-
-  get taken (): number {
-    return this.#transport.taken
+    return this.#compressor.writableLength + this.#size + this.transport.queued
   }
 
   get writable (): boolean {
-    return this.#transport.writable && this.#compressor.writable
+    return this.transport.writable && this.#compressor.writable
   }
 
   writeText (text: string, _size: number, written?: () => void): void {
@@ -57,17 +48,9 @@ export class CompressorTransport implements Transport {
   end (last: boolean): void {
     this.#compressor.once('end', () => {
       this.#pass()
-      this.#transport.end(last)
+      this.transport.end(last)
     })
     this.#compressor.end()
-  }
-
-  destroy (reason: CloseReason): void {
-    this.#transport.destroy(reason)
-  }
-
-  probe (now: number, heartbeat: number): ReturnType<NonNullable<Transport['probe']>> {
-    return this.#transport.probe?.(now, heartbeat) ?? null
   }
 
   #gather (): void {
@@ -85,6 +68,6 @@ export class CompressorTransport implements Transport {
     }
     this.#pieces = []
     this.#size = 0
-    this.#transport.writeBytes(pieces.length === 1 ? pieces[0] as Buffer : Buffer.concat(pieces), written)
+    this.transport.writeBytes(pieces.length === 1 ? pieces[0] as Buffer : Buffer.concat(pieces), written)
   }
 }

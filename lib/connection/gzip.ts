@@ -5,14 +5,13 @@
 import { crc32 } from 'node:zlib'
 import { deflate, GZIP_HEAD, gzipTail } from '../wire/deflate.ts'
 import type { Frame } from '../wire/frame.ts'
-import type { CloseReason } from './reasons.ts'
-import type { PlainTransport, Transport, TransportName } from './transport.ts'
+import { Compressing } from './compressing.ts'
+import type { PlainTransport, Transport } from './transport.ts'
 
 // What is kept of what was written last, for the next to lean on: a few of the usual events.
 const KEPT_BYTES = 4 * 1024
 
-export class GzipTransport implements Transport {
-  readonly #transport: PlainTransport
+export class GzipTransport extends Compressing implements Transport {
   // What was written last, and the next may lean on: a frame that others got as well, or bytes of this connection alone.
   #frame: Frame | null = null
   #bytes: Uint8Array | null = null
@@ -21,28 +20,20 @@ export class GzipTransport implements Transport {
 
   /** @param transport the head is out */
   constructor (transport: PlainTransport) {
-    this.#transport = transport
+    super(transport)
     transport.writeBytes(GZIP_HEAD)
   }
 
-  get name (): TransportName {
-    return this.#transport.name
-  }
-
   get queued (): number {
-    return this.#transport.queued
+    return this.transport.queued
   }
 
   get slack (): number {
-    return this.#transport.slack
-  }
-
-  get taken (): number {
-    return this.#transport.taken
+    return this.transport.slack
   }
 
   get writable (): boolean {
-    return this.#transport.writable
+    return this.transport.writable
   }
 
   writeText (text: string, _size: number, written?: () => void): void {
@@ -60,20 +51,12 @@ export class GzipTransport implements Transport {
     this.#frame = frame.size > KEPT_BYTES ? null : frame
     this.#bytes = null
     this.#count(frame.bytes)
-    this.#transport.writeFrame(deflated, written)
+    this.transport.writeFrame(deflated, written)
   }
 
   end (last: boolean): void {
-    this.#transport.writeBytes(gzipTail(this.#crc, this.#size))
-    this.#transport.end(last)
-  }
-
-  destroy (reason: CloseReason): void {
-    this.#transport.destroy(reason)
-  }
-
-  probe (now: number, heartbeat: number): ReturnType<NonNullable<Transport['probe']>> {
-    return this.#transport.probe?.(now, heartbeat) ?? null
+    this.transport.writeBytes(gzipTail(this.#crc, this.#size))
+    this.transport.end(last)
   }
 
   #write (bytes: Uint8Array, kept: Uint8Array | null, written: (() => void) | undefined): void {
@@ -81,7 +64,7 @@ export class GzipTransport implements Transport {
     this.#frame = null
     this.#bytes = kept
     this.#count(bytes)
-    this.#transport.writeBytes(deflated, written)
+    this.transport.writeBytes(deflated, written)
   }
 
   #count (bytes: Uint8Array): void {
