@@ -3,6 +3,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { Log as Logger } from '../connection/host.ts'
 import { PST_ERR_ARGUMENT, PST_ERR_DATA, PST_ERR_FIELD, PST_ERR_SEND } from '../errors.ts'
 import { checkFields, encodeData, type EventFields } from '../wire/event-stream.ts'
+import { checkFieldNames } from '../wire/fields.ts'
 import type { Cluster } from './cluster.ts'
 import { MAX_BODY } from './nodes.ts'
 
@@ -168,10 +169,7 @@ function checkTarget (to: unknown): { id?: string, name?: string } {
 }
 
 function checkOptions (options: SendOptions): SendOptions & { timeout: number } {
-  if (typeof options !== 'object' || options === null) throw new PST_ERR_FIELD('options', 'an object', String(options))
-  for (const name in options) {
-    if (!OPTIONS.includes(name)) throw new PST_ERR_FIELD(name, `one of ${OPTIONS.join(', ')}`, 'an unknown field')
-  }
+  checkFieldNames('options', options, OPTIONS)
   const { event, retry, timeout = TIMEOUT } = options
   checkFields({ event, retry })
   if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT) throw new PST_ERR_FIELD('timeout', `an integer of milliseconds from 1 to ${MAX_TIMEOUT}`, String(timeout))

@@ -2,6 +2,7 @@
 import { Connection } from '../connection/connection.ts'
 import { PST_ERR_FIELD, PST_ERR_TOPIC } from '../errors.ts'
 import { encodeData, encodeEvent, type EventFields } from '../wire/event-stream.ts'
+import { checkFieldNames } from '../wire/fields.ts'
 import type { Draft } from './record.ts'
 
 /** What `publish` takes besides the topic and the data. */
@@ -32,10 +33,7 @@ export function checkTopic (topic: unknown): asserts topic is string {
 }
 
 function checkOptions (options: PublishOptions): void {
-  if (typeof options !== 'object' || options === null) throw new PST_ERR_FIELD('options', 'an object', String(options))
-  for (const name in options) {
-    if (!FIELDS.includes(name)) throw new PST_ERR_FIELD(name, `one of ${FIELDS.join(', ')}`, 'an unknown field')
-  }
+  checkFieldNames('options', options, FIELDS)
   const { event, retry, except, key } = options
   if (event !== undefined || retry !== undefined) encodeEvent('', { event, retry })
   if (except !== undefined && typeof except !== 'string' && !(except instanceof Connection)) throw new PST_ERR_FIELD('except', 'a connection, or the id or name of one', typeof except)

@@ -3,6 +3,7 @@
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  */
 import { PST_ERR_DATA, PST_ERR_FIELD } from '../errors.ts'
+import { checkFieldNames, describe } from './fields.ts'
 import type { Format } from './format.ts'
 import { StreamEvent } from './stream-event.ts'
 
@@ -114,10 +115,7 @@ function commentLines (text: string): string {
 }
 
 function encodeFields (options: EventOptions): string {
-  if (typeof options !== 'object') throw new PST_ERR_FIELD('options', 'an object', describe(options))
-  for (const name in options) {
-    if (!FIELDS.includes(name)) throw new PST_ERR_FIELD(name, `one of ${FIELDS.join(', ')}`, 'an unknown field')
-  }
+  checkFieldNames('options', options, FIELDS)
   const { event, id, retry } = options
   let fields = ''
   if (event !== undefined) fields += field('event', event)
@@ -159,9 +157,4 @@ function json (data: unknown): string {
   }
   if (text === undefined) throw new PST_ERR_DATA(`JSON has no form for ${describe(data)}`)
   return text
-}
-
-function describe (value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? value.slice(0, 40) + '…' : value)
-  return typeof value === 'object' && value !== null ? 'an object' : typeof value === 'function' ? 'a function' : String(value)
 }

@@ -1,6 +1,6 @@
 /** An event as a value, made by `event()`: so that plain data that looks like one is never mistaken for it. */
-import { PST_ERR_FIELD } from '../errors.ts'
 import type { EventOptions } from './event-stream.ts'
+import { checkFieldNames } from './fields.ts'
 
 /** What `event()` takes. */
 export interface StreamEventFields<Data = unknown, Type extends string | undefined = string | undefined> extends EventOptions {
@@ -19,10 +19,7 @@ export class StreamEvent<Data = unknown, Type extends string | undefined = strin
   readonly fields: Readonly<StreamEventFields<Data, Type>> & { readonly event: Type }
 
   constructor (fields: StreamEventFields<Data, Type>) {
-    if (typeof fields !== 'object' || fields === null) throw new PST_ERR_FIELD('fields', 'an object', typeof fields)
-    for (const name in fields) {
-      if (!FIELDS.includes(name)) throw new PST_ERR_FIELD(name, `one of ${FIELDS.join(', ')}`, 'an unknown field')
-    }
+    checkFieldNames('fields', fields, FIELDS)
     this.fields = Object.freeze({ ...fields }) as typeof this.fields
   }
 }
