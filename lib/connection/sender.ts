@@ -147,11 +147,13 @@ export abstract class Sender extends Lifecycle {
     return alone
   }
 
-  // What one handler sends in one tick may be more than may wait for a client that is slow.
+  // What is sent in one tick may be more than may wait for a client that is slow. Answers whether the connection has ended.
   #overflows (): boolean {
     this.hurry()
-    if (!this.isFull) return false
-    this.destroy('overflow')
-    return true
+    if (this.isFull) this.flush()
+    if (this.isFull) this.destroy('overflow')
+    if (this.reason !== null) return true
+    if (this.outbox.transport !== null) flushLater(this)   // the take-over may have been just now, and nobody else would
+    return false
   }
 }

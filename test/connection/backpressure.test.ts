@@ -115,6 +115,29 @@ await t.test('a handler may send more than maxBuffered in its one tick, before t
   await until(() => app.connections.counts.server === 1)
 })
 
+for (const topics of [[], ['feed']]) {
+  await t.test(`what follows is written as ever: ${topics.length === 0 ? 'no topics' : 'topics'}`, async (t) => {
+    const answers: Array<boolean | Promise<boolean>> = []
+    const { app, port } = await start(t, (app) => {
+      app.stream('/', { topics, maxBuffered: 1_000, highWaterMark: 1_000, heartbeat: 100 }, (_request, reply) => {
+        for (const text of ['a', 'b', 'c', 'd']) answers.push(reply.event(text.repeat(600)))
+        answers.push(reply.event('the last of this tick'))
+      })
+    })
+    const witness = new Witness(app)
+    const client = (await connect(t, port)).get('/')
+    const connection = await witness.open()
+    await client.until('the last of this tick')
+    t.same(await Promise.all(answers), [true, true, true, true, true])
+    connection.event('of a later tick')
+    await client.until('of a later tick')
+    for (let n = 0; n < 4; n++) t.equal(await connection.event(`awaited ${n}`), true)
+    await client.until('awaited 3')
+    await client.until(': heartbeat')
+    t.equal(connection.queued, 0)
+  })
+}
+
 await t.test('where a hook holds the take-over back, too much is an overflow, and logged', async (t) => {
   const { app, logged } = await start(t, (app) => {
     app.addHook('onSend', async () => { await delay(1) })
