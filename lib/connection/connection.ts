@@ -125,8 +125,8 @@ export class Connection<State extends object = ConnectionState> extends Sender {
     if (frame !== undefined) return this.#sendWhole(frame(isText ? bytes.toWellFormed() : bytes))
     if (bytes.length === 0) return true
     this.#opening?.begin(false)
+    const sent = this.send(isText ? bytes.toWellFormed() : bytes)   // which may be what starts the take-over
     if (this.#encoder.isFormatted || this.#opening !== null) this.#encoder.wrote(bytes)
-    const sent = this.send(isText ? bytes.toWellFormed() : bytes)
     this.cursor?.advance()   // it may have waited for the end of a block
     return sent
   }
@@ -461,8 +461,9 @@ export class Connection<State extends object = ConnectionState> extends Sender {
   }
 
   #sendWhole (block: string | Uint8Array): Sent {
+    const sent = this.send(block)
     this.#encoder.ended()
-    return this.send(block)
+    return sent
   }
 
   #encode (data: unknown, options: EventOptions | null | undefined): string {

@@ -48,6 +48,21 @@ await t.test('what the handler sends and where its client is go out in one write
   t.equal(client.response.chunks.length, 1)
 })
 
+await t.test('neither a position nor a replay comes to lie within a block, also where its end starts the take-over', async (t) => {
+  const half = `data: ${'x'.repeat(1_200)}`
+  const { app, port } = await start(t, (app) => {
+    app.stream('/', { topics: 'a', maxBuffered: 1_000 }, (_request, reply) => {
+      reply.chunk(half)
+      reply.chunk(' and the rest\n\n')
+    })
+  })
+  const before = app.topics.position
+  app.topics.publish('a', 'missed')
+  const client = (await connect(t, port)).get('/', { 'Last-Event-ID': before })
+  await client.until('data: missed\n')
+  t.ok(client.response.body.toString().startsWith(`${half} and the rest\n\nid: `), client.response.body.toString().slice(1_180))
+})
+
 await t.test('a replay goes out with the head, in one write', async (t) => {
   const { app, port } = await open(t)
   const before = app.topics.position
