@@ -289,13 +289,19 @@ export class Cursor {
     this.#hasCaughtUp = true
     const { records, through: last } = upTo(this.#feed.shelf.meeting(group.key, this.#offset), batch)
     let selection: Selection
+    this.#isBusy = true   // a filter may send something to its own connection, which would give all of this once more
     try {
       selection = select(records, 0, group.subscriptions, group.format, Infinity, last, (record) => this.#isFor(record))
     } catch (err) {
       this.connection.fail(err)   // a filter's: what it may have let through can't be left out in silence
       return
+    } finally {
+      this.#isBusy = false
     }
-    if (group !== this.#group) return
+    if (group !== this.#group || this.#holds !== 0 || !this.connection.takesBlocks) {
+      this.advance()
+      return
+    }
     const { text, events, ends, through } = selection
     const after = this.#offset
     this.#offset = through

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { memoryLog, type TopicEvent } from '../../index.ts'
 import { start } from '../support/server.ts'
 import { subscribe } from '../support/subscriber.ts'
+import { connect } from '../support/socket.ts'
 import { until } from '../support/until.ts'
 import { Witness } from '../support/witness.ts'
 
@@ -179,6 +180,26 @@ await t.test('a filter that ends its own connection harms nobody', async (t) => 
     good.leave()
     await until(() => app.topics.subscribers('n') === 0)
   }
+})
+
+await t.test('a filter that sends something to its own connection duplicates nothing, live or on replay', async (t) => {
+  const { app, port } = await start(t, (app) => {
+    app.stream('/', (_request, { connection }) => connection.subscribe('a', {
+      filter ({ data }) {
+        connection.event(`asked about ${String(data)}`)
+        return true
+      }
+    }))
+  })
+  const before = app.topics.position
+  for (let n = 0; n < 3; n++) app.topics.publish('a', n)
+  const client = (await connect(t, port)).get('/', { 'Last-Event-ID': before })
+  await client.until('\ndata: 2\n')
+  app.topics.publish('a', 3)
+  await client.until('\ndata: 3\n')
+  const { body } = client.response
+  t.same([...body.toString().matchAll(/^data: (\d)$/gm)].map(([, n]) => n), ['0', '1', '2', '3'])
+  t.same([...body.toString().matchAll(/^data: asked about (\d)$/gm)].map(([, n]) => n), ['0', '1', '2', '3'])
 })
 
 await t.test('a filter that publishes duplicates nothing', async (t) => {
