@@ -12,7 +12,7 @@ export function markStreaming (socket: Carrier): void {
 
 /** Once for each `markStreaming`. */
 export function unmarkStreaming (socket: Carrier): void {
-  socket[kStreams] = (socket[kStreams] ?? 1) - 1
+  socket[kStreams] = Math.max(0, (socket[kStreams] ?? 0) - 1)
 }
 
 /** For the server's `clientError`, ahead of those who answer it: the client that broke its stream has left it. */
