@@ -200,7 +200,7 @@ export function connect (request: FastifyRequest, reply: FastifyReply, host: Hos
   }
   const { route, choice, isNegotiated, coding, protocol } = form
   const origin = {
-    // Spread, it would be an object of a slower kind: 12 of 165 µs that a stream takes to come and go (2026-11).
+    // Not by spreading: that took 12 µs in a profile of streams that come and go (2026-11).
     route,
     choice,
     isNegotiated,
