@@ -15,8 +15,6 @@ export interface LogPlace {
   timeout: number
 }
 
-const ATTEMPTS = 5
-
 // Of a connection that has died in silence no client knows by itself: ioredis waits for an answer as long as it is told, NATS pings.
 export async function openLog ({ engine, port, tailPort, timeout }: LogPlace): Promise<Log> {
   if (engine === 'redis') {
@@ -24,19 +22,8 @@ export async function openLog ({ engine, port, tailPort, timeout }: LogPlace): P
     const duplicate = client.duplicate.bind(client)
     client.duplicate = (override) => duplicate({ ...override, port: tailPort })
     client.on('error', () => {})   // what fails says so
-    return await persist(() => redisLog({ client, timeout }))
+    return await redisLog({ client, timeout })
   }
   const connection = await connect({ port: tailPort, maxReconnectAttempts: -1, waitOnFirstConnect: true, pingInterval: 2_000, maxPingOut: 2 })
-  return await persist(() => natsLog({ client: jetstream(connection), timeout }))
-}
-
-// Where the machine has much to do, an engine may need longer to start than a publish may take: a supervisor would start the node again.
-async function persist (open: () => Promise<Log>): Promise<Log> {
-  for (let left = ATTEMPTS; ; left--) {
-    try {
-      return await open()
-    } catch (err) {
-      if (left === 1) throw err
-    }
-  }
+  return await natsLog({ client: jetstream(connection), timeout })
 }
