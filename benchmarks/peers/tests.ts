@@ -40,7 +40,7 @@ export function testsOf (scale: number): Record<string, Test> {
     'tokens-50': tokens(50, some(10_000)),
     'tick-50': tokens(50, some(4_000), true),
     memory: memory(5_000, 300),
-    // As many before: until then an engine has not compiled all of what a peer does, which costs twice as much (2026-11).
+    // As many before: until then V8 has not compiled all of what a peer does, which costs twice as much (2026-11).
     churn: churn(some(10_000), some(10_000)),
     stalled: stalled(20, some(1_000), 200)
   }

@@ -54,7 +54,7 @@ export class Encoder {
    */
   settle (contentType: unknown): boolean {
     const format = this.#format
-    this.#isFormatted = format !== null && (contentType === undefined || contentType === format.contentType || isOfFormat(contentType, format))
+    this.#isFormatted = format !== null && (contentType === undefined || isOfFormat(contentType, format))
     if (this.#isFormatted) return false
     // Plain text that the app has set is its own, made of chunks.
     const other = this.#formats.find((format) => format.hasTypes && isOfFormat(contentType, format))

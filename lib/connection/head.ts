@@ -42,11 +42,7 @@ export function encode (head: Head, set: SetHeader, coding: Coding | null, { com
 // Tells caches that a client that says something else there may get something else.
 function varyBy (head: Head, set: SetHeader, name: string): void {
   const vary = head.getHeader('vary')
-  if (vary === undefined) {
-    set('vary', name)
-    return
-  }
-  const fields = String(vary).split(',').map((field) => field.trim())
+  const fields = vary === undefined ? [] : String(vary).split(',').map((field) => field.trim())
   if (fields.includes('*') || fields.some((field) => field.toLowerCase() === name.toLowerCase())) return
   set('vary', [...fields, name].join(', '))
 }

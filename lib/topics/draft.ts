@@ -1,7 +1,7 @@
 /** What a publisher gives, checked and serialised. */
 import { Connection } from '../connection/connection.ts'
 import { PST_ERR_FIELD, PST_ERR_TOPIC } from '../errors.ts'
-import { encodeData, encodeEvent, type EventFields } from '../wire/event-stream.ts'
+import { checkFields, encodeData, type EventFields } from '../wire/event-stream.ts'
 import { checkFieldNames } from '../wire/fields.ts'
 import type { Draft } from './record.ts'
 
@@ -35,7 +35,7 @@ export function checkTopic (topic: unknown): asserts topic is string {
 function checkOptions (options: PublishOptions): void {
   checkFieldNames('options', options, FIELDS)
   const { event, retry, except, key } = options
-  if (event !== undefined || retry !== undefined) encodeEvent('', { event, retry })
+  if (event !== undefined || retry !== undefined) checkFields({ event, retry })
   if (except !== undefined && typeof except !== 'string' && !(except instanceof Connection)) throw new PST_ERR_FIELD('except', 'a connection, or the id or name of one', typeof except)
   if (key !== undefined && typeof key !== 'string') throw new PST_ERR_FIELD('key', 'a string', typeof key)
 }
